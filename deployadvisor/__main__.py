@@ -1,0 +1,5 @@
+"""``python -m deployadvisor``."""
+
+from deployadvisor.surfaces.cli import run
+
+run()

@@ -1,0 +1,73 @@
+"""What would change a decision: one fact at a time, by trying the values on the other side of each threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from deployadvisor.decide.conditions import Facts, tests_in
+from deployadvisor.decide.evaluate import evaluate, outcomes, winner
+from deployadvisor.decide.phrases import Interval
+from deployadvisor.decide.ruleset import Ruleset
+from deployadvisor.decide.vocabulary import Fact, FactValue
+
+
+def alternatives(ruleset: Ruleset, fact: Fact) -> tuple[FactValue, ...]:
+    """Values of a fact worth trying: each word, or for a number each threshold and the whole number below it."""
+    if fact.type != "number":
+        return fact.values
+    constants = {
+        constant
+        for rule in ruleset.rules
+        for test in tests_in(rule.when)
+        if test.fact == fact.name and isinstance(test.accepted, Interval)
+        for constant in test.accepted.constants
+    }
+    return tuple(sorted({value for constant in constants for value in _around(constant)}))
+
+
+def _around(constant: float) -> Iterator[float]:
+    step = 1.0 if constant >= 2 else constant / 2
+    yield constant
+    yield constant - step
+
+
+def single_changes(
+    ruleset: Ruleset, facts: Facts, names: Sequence[str]
+) -> Iterator[tuple[str, FactValue, str | None]]:
+    """Each change of one fact among ``names`` with the winner that it leads to, nearest value first.
+
+    Only changes that alter the winner; None stands for "no winner": nothing allowed, or an open question.
+    """
+    results = outcomes(ruleset.rules, facts)
+    current_winner = winner(ruleset, results)
+    for name in names:
+        fact = ruleset.vocabulary.facts[name]
+        current = facts.get(name)
+        values = (value for value in alternatives(ruleset, fact) if value != current)
+        for value in sorted(values, key=lambda value: _distance(fact, current, value)):
+            changed = outcomes(ruleset.mentioning.get(name, ()), {**facts, name: value})
+            outcome = winner(ruleset, {**results, **changed})
+            if outcome != current_winner:
+                yield name, value, outcome
+
+
+def _distance(fact: Fact, current: FactValue | None, value: FactValue) -> float:
+    if current is None or fact.type == "choice":
+        return 0
+    if isinstance(current, float) and isinstance(value, float):
+        return abs(current - value)
+    return abs(fact.values.index(str(current)) - fact.values.index(str(value)))
+
+
+def next_question(ruleset: Ruleset, facts: Facts, names: Sequence[str]) -> str | None:
+    """The open fact among ``names`` whose answer leaves the fewest candidates possible, per effort of asking."""
+    scored = [(_expected_possible(ruleset, facts, name), name) for name in names]
+    return min(scored, key=lambda item: item[0])[1] if scored else None
+
+
+def _expected_possible(ruleset: Ruleset, facts: Facts, name: str) -> float:
+    fact = ruleset.vocabulary.facts[name]
+    values = alternatives(ruleset, fact) or (0.0,)
+    remaining = [max(1, len(evaluate(ruleset, {**facts, name: value}).possible)) for value in values]
+    return sum(remaining) / len(remaining) * math.sqrt(fact.ask_cost)

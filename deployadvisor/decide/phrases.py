@@ -1,0 +1,126 @@
+"""Unary tests in words: ``at least confidential``, ``below 2000``, ``personal or prototype``, ``not cn``.
+
+Words and no symbols, because ``>=``, ``!`` and ``*`` mean something to YAML. Each phrase becomes the exact set
+of values that it accepts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from deployadvisor.decide.vocabulary import Fact, FactValue, read_value
+from deployadvisor.errors import RulesError, Where, nearest
+
+_COMPARISON = re.compile(r"(at least|at most|above|below)\s+(\S+)")
+_BETWEEN = re.compile(r"between\s+(\S+)\s+and\s+(\S+)")
+_NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Numbers from ``low`` to ``high``; each end counts or not."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_counts: bool = True
+    high_counts: bool = True
+
+    def __contains__(self, value: object) -> bool:
+        """Whether a number lies in the interval."""
+        if not isinstance(value, (int, float)):
+            return False
+        above = value >= self.low if self.low_counts else value > self.low
+        below = value <= self.high if self.high_counts else value < self.high
+        return above and below
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """The finite ends: where a test on this fact changes its answer."""
+        return tuple(end for end in (self.low, self.high) if math.isfinite(end))
+
+
+Accepted = frozenset[str] | Interval
+
+
+def parse(phrase: Any, fact: Fact, where: Where) -> Accepted:
+    """The values of ``fact`` that ``phrase`` accepts; RulesError names the word and what is allowed."""
+    if not isinstance(phrase, (str, bool, int, float)):
+        raise RulesError(f"{fact.name}: a test is a word or phrase", where=where)
+    return _number_phrase(phrase, fact, where) if fact.type == "number" else _word_phrase(phrase, fact, where)
+
+
+def _number_phrase(phrase: Any, fact: Fact, where: Where) -> Interval:
+    text = str(phrase).strip()
+    if match := _COMPARISON.fullmatch(text):
+        number = _number(match[2], fact, where)
+        return {
+            "at least": Interval(low=number),
+            "at most": Interval(high=number),
+            "above": Interval(low=number, low_counts=False),
+            "below": Interval(high=number, high_counts=False),
+        }[match[1]]
+    if match := _BETWEEN.fullmatch(text):
+        low, high = _number(match[1], fact, where), _number(match[2], fact, where)
+        if low > high:
+            raise RulesError(f'{fact.name}: "{text}" accepts nothing', where=where)
+        return Interval(low, high)
+    number = _number(text, fact, where)
+    return Interval(number, number)
+
+
+def _number(text: str, fact: Fact, where: Where) -> float:
+    if isinstance(text, bool) or not _NUMBER.fullmatch(text):
+        message = f'{fact.name}: "{text}" is not a number ({fact.unit or "no unit"})'
+        raise RulesError(
+            message, where=where, allowed=("at least N", "at most N", "above N", "below N", "between A and B")
+        )
+    return float(text.replace("_", ""))
+
+
+def _word_phrase(phrase: Any, fact: Fact, where: Where) -> frozenset[str]:
+    text = str(read_value(phrase, fact.type)).strip()
+    if match := _COMPARISON.fullmatch(text):
+        return _from_comparison(match[1], match[2], fact, where)
+    if match := _BETWEEN.fullmatch(text):
+        low, high = _position(match[1], fact, where), _position(match[2], fact, where)
+        return frozenset(fact.values[low : high + 1])
+    negated = text.startswith("not ")
+    words = [word.strip() for word in text.removeprefix("not ").split(" or ")]
+    accepted = frozenset(_word(word, fact, where) for word in words)
+    return frozenset(fact.values) - accepted if negated else accepted
+
+
+def _from_comparison(operator: str, word: str, fact: Fact, where: Where) -> frozenset[str]:
+    if not fact.ordered:
+        raise RulesError(f'{fact.name}: "{operator}" needs an order, and a choice has none', where=where)
+    at = _position(word, fact, where)
+    start, stop = {
+        "at least": (at, len(fact.values)),
+        "at most": (0, at + 1),
+        "above": (at + 1, len(fact.values)),
+        "below": (0, at),
+    }[operator]
+    return frozenset(fact.values[start:stop])
+
+
+def _position(word: str, fact: Fact, where: Where) -> int:
+    return fact.values.index(_word(word, fact, where))
+
+
+def _word(word: str, fact: Fact, where: Where) -> str:
+    if word not in fact.values:
+        raise RulesError(
+            f'{fact.name}: "{word}" is not one of {", ".join(fact.values)}',
+            where=where,
+            allowed=fact.values,
+            suggestion=nearest(word, fact.values),
+        )
+    return word
+
+
+def accepts(accepted: Accepted, value: FactValue) -> bool:
+    """Whether a known value passes the test."""
+    return value in accepted

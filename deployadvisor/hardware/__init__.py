@@ -1,0 +1,1 @@
+"""What the machine has: values, phrases and probes."""

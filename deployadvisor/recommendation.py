@@ -1,0 +1,286 @@
+"""The whole answer as one frozen value: what was decided, why, what was ruled out, the plan and its numbers.
+
+Field names are the public JSON contract ``deployadvisor/recommendation@1``; adding is free, renaming is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployadvisor.hardware.machine import Machine
+
+Status = Literal["decided", "open", "blocked"]
+Basis = Literal["answered", "assumed", "probed", "computed", "looked up", "measured", "unknown"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Stage(_Part):
+    """One step of the life of the deployment and who carries it."""
+
+    stage: Literal["tune", "serve", "evaluate"]
+    engine: str | None = None
+    provider: str | None = None
+
+
+class Reason(_Part):
+    """A rule that speaks for the answer."""
+
+    rule: str
+    text: str
+    where: str
+    """``file:line`` of the rule."""
+    source: str | None = None
+
+
+class Objection(_Part):
+    """A rule that speaks against a candidate: a principle (``because``) or something to obtain (``missing``)."""
+
+    rule: str
+    because: str | None = None
+    missing: str | None = None
+    where: str
+    details: tuple[str, ...] = ()
+    """What Python computed behind the rule, such as which engine lacks how many GiB."""
+
+
+class Rejected(_Part):
+    """A route, engine or provider that is ruled out; exactly one of the three names is set."""
+
+    route: str | None = None
+    engine: str | None = None
+    provider: str | None = None
+    objections: tuple[Objection, ...]
+
+
+class RunnerUp(_Part):
+    """A candidate that is allowed but lost, and the level at which it lost."""
+
+    route: str | None = None
+    engine: str | None = None
+    provider: str | None = None
+    lost_at: Literal["fit", "points", "listed order"]
+    text: str
+
+
+class Change(_Part):
+    """One changed answer that would turn the decision into ``to``."""
+
+    to: str
+    change: dict[str, Any]
+    text: str
+
+
+class Assumption(_Part):
+    """A fact that nobody answered, the value taken, and what other values would turn the answer into."""
+
+    fact: str
+    value: Any
+    text: str
+    would_change: dict[str, str] = {}
+    """Other value -> the route it would lead to; empty when no value changes the route."""
+
+
+class OpenFact(_Part):
+    """A fact that stayed open, and why."""
+
+    fact: str
+    reason: str
+
+
+class Question(_Part):
+    """The next thing to ask, and what it can decide between."""
+
+    fact: str
+    text: str
+    values: tuple[str, ...] = ()
+    possible: tuple[str, ...] = ()
+
+
+class Duty(_Part):
+    """A legal obligation that the profile triggers: guidance for engineers, to be confirmed by counsel."""
+
+    id: str
+    regulation: str
+    text: str
+    effect: str
+    condition: str | None = None
+    """An extra condition in words, to be checked by a person."""
+    citation: str
+    source: str
+    checked_on: str
+
+
+class FactValue(_Part):
+    """A fact as the rules saw it."""
+
+    value: Any
+    basis: Basis
+    source: str
+
+
+class MemoryTerm(_Part):
+    """One named part of a card's memory, in GiB a card."""
+
+    name: str
+    gib: float
+    basis: str
+
+
+class MemoryEstimate(_Part):
+    """What one card holds when the plan runs, in GiB a card, and what remains."""
+
+    fits: bool
+    text: str
+    cards: int
+    available_gib: float
+    terms: tuple[MemoryTerm, ...]
+    weights_gib: float
+    """All weights, over all cards of a replica."""
+    kv_gib: float
+    """KV cache needed for ``max_concurrency`` sequences of ``max_model_len`` tokens, over all cards."""
+    max_concurrency: int
+    """Sequences of full length that fit at once."""
+    kv_bytes_per_token: int
+    kv_fixed_bytes: int
+
+
+class Range(_Part):
+    """A figure with its bounds and where it comes from."""
+
+    value: float
+    low: float
+    high: float
+    basis: str
+
+
+class Estimate(_Part):
+    """Numbers of the plan; None means not estimated, never zero."""
+
+    memory: MemoryEstimate | None = None
+    output_tok_s: Range | None = None
+    ttft_ms: Range | None = None
+    tpot_ms: Range | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Price(_Part):
+    """Cost of one way to run it."""
+
+    per_month: float
+    per_million_tokens: float | None = None
+    basis: str
+    source: str
+    as_of: str
+
+
+class Cost(_Part):
+    """What each way would cost; None means not priced."""
+
+    hosted: Price | None = None
+    rented: Price | None = None
+    owned: Price | None = None
+    breakeven_requests_per_day: float | None = None
+    currency: str = "USD"
+    as_of: str | None = None
+
+
+class RentalOffer(_Part):
+    """A machine that could be rented for the plan."""
+
+    provider: str
+    instance: str
+    gpu: str
+    gpus: int
+    usd_per_hour: float
+    as_of: str
+    source: str
+
+
+class Plan(_Part):
+    """How the chosen engine or provider is to be run."""
+
+    model: str | None = None
+    hardware: str
+    gpus: int = 0
+    gpu: str | None = None
+    """Catalogue id of the cards the plan uses."""
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    replicas: int = 1
+    nodes: int = 1
+    precision: str | None = None
+    kv_dtype: str | None = None
+    max_model_len: int | None = None
+    max_concurrency: int | None = None
+    backend: str | None = None
+    """Engine backend where an engine has several, such as LMDeploy's ``pytorch``."""
+    dtype: str | None = None
+    """Data type to force, such as ``half`` where the card has no bf16."""
+    trust_remote_code: bool = False
+    flags: tuple[str, ...] = ()
+    """Arguments of the engine's server beyond host, port, model and key."""
+    environment: dict[str, str] = {}
+    """Environment variables of engines that are set up that way."""
+    endpoint: str | None = None
+    """Base URL of the hosted provider."""
+    hosted_model: str | None = None
+    fallback_provider: str | None = None
+    """Second provider behind the gateway, where the service must outlive one vendor."""
+    rent: tuple[RentalOffer, ...] = ()
+
+
+class RulesetRef(_Part):
+    """Which rules answered."""
+
+    version: str
+    digest: str
+
+
+class Recommendation(_Part):
+    """The answer. ``route``, ``engine`` and ``provider`` are None where they do not apply or are not decided."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, use_attribute_docstrings=True
+    )
+
+    schema_: Literal["deployadvisor/recommendation@1"] = Field("deployadvisor/recommendation@1", alias="schema")
+    deployadvisor_version: str
+    lang: Literal["en", "zh"] = "en"
+    name: str
+    status: Status
+    route: str | None = None
+    title: str
+    """The verdict in words, such as "Serve privately with vLLM"."""
+    engine: str | None = None
+    provider: str | None = None
+    stages: tuple[Stage, ...] = ()
+    plan: Plan
+    estimate: Estimate = Estimate()
+    cost: Cost = Cost()
+    reasons: tuple[Reason, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    runners_up: tuple[RunnerUp, ...] = ()
+    possible: tuple[str, ...] = ()
+    """Routes that are still possible when the status is open."""
+    missing: tuple[str, ...] = ()
+    """What would have to be obtained when the status is blocked."""
+    changes: tuple[Change, ...] = ()
+    assumed: tuple[Assumption, ...] = ()
+    unknown: tuple[OpenFact, ...] = ()
+    next_question: Question | None = None
+    warnings: tuple[str, ...] = ()
+    obligations: tuple[Duty, ...] = ()
+    ruleset: RulesetRef
+    facts: dict[str, FactValue] = {}
+    profile: dict[str, Any] = {}
+    """The answers as given, so that the same question can be asked again."""
+    machine: Machine
+
+    def to_json(self) -> str:
+        """The answer as JSON text, the content of ``advice.json``."""
+        return self.model_dump_json(indent=2) + "\n"

@@ -1,0 +1,90 @@
+"""The ``deployadvisor`` command: its group, how errors are shown, and the exit codes.
+
+Exit codes: 0 decided, 2 bad input (nothing written), 3 blocked, 4 open. With ``--json`` only JSON goes to stdout,
+errors included.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+import deployadvisor
+from deployadvisor.errors import DeployAdvisorError, nearest
+
+COMMANDS = ("recommend", "probe", "estimate", "render", "checklist", "rules", "catalog", "schema")
+
+
+class _LazyGroup(click.Group):
+    """Import a command's module only when that command runs, so that ``--help`` and errors stay fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"deployadvisor.surfaces.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            match = nearest(args[0], COMMANDS)
+            hint = f'; did you mean "{match}"?' if match else ""
+            raise click.UsageError(f'no command "{args[0]}"{hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog='Example: deployadvisor recommend project.yaml --hardware "2x A100 80GB" --out deploy/',
+)
+@click.version_option(deployadvisor.__version__, prog_name="deployadvisor")
+def cli() -> None:
+    """Should we run this model ourselves, with which framework, on which GPUs? Decide, explain, render the files."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code instead of raising it."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    as_json = "--json" in arguments
+    try:
+        result = cli.main(args=list(arguments), prog_name="deployadvisor", standalone_mode=False)
+    except DeployAdvisorError as error:
+        return _fail(str(error), error.to_dict(), as_json, error.exit_code)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        click.echo("stopped", err=True)
+        return 130
+    except click.ClickException as error:
+        message = error.format_message()
+        message = message[0].lower() + message[1:]
+        return _fail(f"error: {message}", {"kind": "UsageError", "message": message}, as_json, 2)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; keep the interpreter's shutdown from complaining about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _fail(text: str, error: dict[str, object], as_json: bool, code: int) -> int:
+    if as_json:
+        click.echo(json.dumps({"error": error}, ensure_ascii=False, indent=2))
+    else:
+        click.echo(text, err=True)
+    return code
+
+
+def run() -> None:
+    """Entry point of the installed script."""
+    sys.exit(main())

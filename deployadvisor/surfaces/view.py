@@ -1,0 +1,166 @@
+"""The answer on one terminal screen: verdict first, then why, numbers, what was ruled out, next step."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+import click
+
+from deployadvisor.recommendation import MemoryEstimate, Objection, Plan, Recommendation, Rejected
+from deployadvisor.surfaces.words import WORDS
+
+_LABEL = 11
+_WIDTH = 100
+_BAR = 20
+_SHOWN = 4
+
+
+def show(advice: Recommendation) -> Iterator[str]:
+    """Lines of the terminal view. Colour only marks what the words already say."""
+    words = WORDS[advice.lang]
+    yield ""
+    status = f"{words[advice.status]} · {words['rules']} {advice.ruleset.version}"
+    yield f"  {click.style(advice.title, bold=True)}    {click.style(status, dim=True)}"
+    yield ""
+    yield from _reasons(advice, words)
+    if advice.status == "decided":
+        yield from _numbers(advice, words)
+    yield from _open_or_blocked(advice, words)
+    yield from _ruled_out(advice, words)
+    yield from _footer(advice, words)
+
+
+def _reasons(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
+    if not advice.reasons:
+        return
+    yield f"  {words['why']}"
+    for reason in advice.reasons[:_SHOWN]:
+        yield from _bullet(reason.text, reason.where)
+    yield ""
+
+
+def _numbers(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
+    plan = advice.plan
+    yield from _entry(words["plan"], plan_line(plan))
+    if plan.endpoint:
+        yield from _entry(words["endpoint"], plan.endpoint)
+    if advice.estimate.memory:
+        yield from _entry(words["memory"], memory_line(advice.estimate.memory, words))
+    if plan.gpus:
+        yield from _entry(words["speed"], words["speed_none"])
+    for offer in plan.rent[:3]:
+        price = f"{offer.usd_per_hour:.2f} USD/{words['hour']} ({offer.as_of})"
+        yield from _entry(words["rent"], f"{offer.gpus}x {offer.gpu} · {offer.provider} {offer.instance} · {price}")
+    prices = [(words[kind], price) for kind in ("hosted", "rented") if (price := getattr(advice.cost, kind))]
+    if prices:
+        currency = advice.cost.currency
+        text = "   ".join(
+            f"{name}: {price.per_month:,.0f} {currency}/{words['month']} ({price.as_of})" for name, price in prices
+        )
+        yield from _entry(words["cost"], text)
+    yield ""
+
+
+def plan_line(plan: Plan) -> str:
+    """The plan in one line."""
+    parts = [plan.hosted_model or plan.model or "", plan.precision or ""]
+    if plan.gpus:
+        parts.append(f"{plan.gpus}x {plan.gpu or 'GPU'}")
+        parts.append(f"tensor parallel {plan.tensor_parallel}" if plan.tensor_parallel > 1 else "")
+    if plan.max_model_len:
+        parts.append(f"context {plan.max_model_len:,}")
+    return " · ".join(part for part in parts if part)
+
+
+def memory_line(memory: MemoryEstimate, words: dict[str, str]) -> str:
+    """Weights, KV cache and a bar of one card."""
+    used = sum(term.gib for term in memory.terms)
+    share = min(1.0, used / memory.available_gib) if memory.available_gib else 1.0
+    bar = "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
+    verdict = words["fits"] if memory.fits else words["fits_not"]
+    cards = f"{memory.cards} × " if memory.cards > 1 else ""
+    return f"{used:.1f} {words['of']} {cards}{memory.available_gib:.1f} GiB  {bar}  {verdict}: {memory.text}"
+
+
+def _open_or_blocked(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
+    if advice.missing:
+        yield f"  {words['missing']}"
+        for text in advice.missing:
+            yield from _bullet(text)
+        yield ""
+    if advice.possible and advice.status == "open":
+        yield from _entry(words["possible"], " · ".join(advice.possible))
+    if advice.next_question:
+        yield from _entry(words["next_question"], f"{advice.next_question.text}  (--set {advice.next_question.fact}=…)")
+        yield ""
+
+
+def _ruled_out(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
+    routes = [item for item in advice.rejected if item.route]
+    engines = [item for item in advice.rejected if item.engine or item.provider]
+    if routes or engines:
+        yield f"  {words['ruled_out']}"
+        for item in (*routes, *engines[:_SHOWN]):
+            yield from _columns(_name(item), first_objection(item.objections[0]))
+        yield ""
+    if advice.runners_up:
+        yield f"  {words['also']}"
+        for runner in advice.runners_up[:_SHOWN]:
+            name = runner.route or runner.engine or runner.provider or ""
+            yield from _columns(name, runner.text)
+        yield ""
+
+
+def _name(item: Rejected) -> str:
+    return item.route or item.engine or item.provider or ""
+
+
+def first_objection(objection: Objection) -> str:
+    """One objection in a line, with the first thing computed behind it."""
+    text = objection.because or objection.missing or ""
+    return f"{text} ({objection.details[0]})" if objection.details else text
+
+
+def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
+    if advice.changes:
+        yield from _entry(words["changes"], " · ".join(change.text for change in advice.changes[:_SHOWN]))
+    if advice.assumed:
+        shown = ", ".join(f"{item.fact} {item.value}" for item in advice.assumed if item.would_change)
+        rest = ", ".join(f"{item.fact} {item.value}" for item in advice.assumed if not item.would_change)
+        yield from _entry(words["assumed"], "; ".join(part for part in (shown, rest) if part) + f"  ({words['switch']})")
+    for fact in advice.unknown:
+        yield from _entry(words["unknown"], f"{fact.fact}: {fact.reason}")
+    for text in advice.warnings:
+        yield from _entry(words["warnings"], text)
+    if advice.obligations:
+        ids = ", ".join(duty.id for duty in advice.obligations)
+        yield from _entry(words["duties"], f"{len(advice.obligations)}: {ids}  ({words['not_legal']})")
+
+
+def _entry(label: str, text: str) -> Iterator[str]:
+    width = _LABEL - _wide(label)
+    yield from _wrapped(f"  {label}{' ' * max(1, width)}", text, _LABEL + 2)
+
+
+def _columns(name: str, text: str) -> Iterator[str]:
+    yield from _wrapped(f"    {name:<16}", text, 20)
+
+
+def _bullet(text: str, address: str = "") -> Iterator[str]:
+    suffix = f"   {click.style(address, dim=True)}" if address else ""
+    lines = list(_wrapped("    · ", text, 6))
+    yield from lines[:-1]
+    yield lines[-1] + suffix
+
+
+def _wrapped(first: str, text: str, indent: int) -> Iterable[str]:
+    lines = textwrap.wrap(text, _WIDTH - indent, break_long_words=False) or [""]
+    yield first + lines[0]
+    for line in lines[1:]:
+        yield " " * indent + line
+
+
+def _wide(text: str) -> int:
+    """Columns a label takes: East Asian characters take two."""
+    return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
