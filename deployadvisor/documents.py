@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,8 @@ KeyPath = tuple[Key, ...]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?")
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+')
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
     **dict.fromkeys(("no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
@@ -55,19 +57,22 @@ def read(path: Path, source: str | None = None, *, max_bytes: int = MAX_BYTES) -
     """Read one ``.json``, ``.yaml`` or ``.yml`` file; ``source`` is its name in messages."""
     source = source or str(path)
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise DocumentError(f"the file has {size:,} bytes; the limit is {max_bytes:,}", where=Where(source))
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DocumentError(f"the file is not UTF-8 text (byte {error.start})", where=Where(source)) from error
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
     except OSError as error:
         raise DocumentError(f"cannot read the file: {error.strerror}", where=Where(source)) from error
+    if len(content) > max_bytes:
+        raise DocumentError(f"the file has more than {max_bytes:,} bytes", where=Where(source))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DocumentError("the file is not UTF-8 text", where=Where(source, line)) from error
     return parse_json(text, source) if path.suffix == ".json" else parse(text, source)
 
 
 def parse(text: str, source: str) -> Document:
-    """Parse YAML text (JSON is nearly a subset of it)."""
+    """Parse YAML text."""
     try:
         return _Builder(source).build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
@@ -76,29 +81,79 @@ def parse(text: str, source: str) -> Document:
         raise DocumentError(f"not valid YAML: {error.problem or error.context}", where=where) from error
     except yaml.YAMLError as error:
         raise DocumentError(f"not valid YAML: {' '.join(str(error).split())}", where=Where(source)) from error
+    except ValueError as error:  # a lone surrogate, or a number of thousands of digits
+        raise DocumentError(f"not valid YAML: {error}", where=Where(source)) from error
 
 
 def parse_json(text: str, source: str) -> Document:
-    """Parse JSON text; values are JSON's own, places come from reading it as YAML."""
+    """Parse JSON text: values are those of the standard library, places come from a second walk over the tokens."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         where = Where(source, error.lineno, error.colno)
         raise DocumentError(f"not valid JSON: {error.msg}", where=where) from error
-    except (ValueError, RecursionError) as error:
+    except UnicodeEncodeError as error:
+        raise DocumentError("not valid JSON: half of a surrogate pair", where=Where(source)) from error
+    except RecursionError as error:
+        raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", where=Where(source)) from error
+    except ValueError as error:
         raise DocumentError(f"not valid JSON: {error}", where=Where(source)) from error
-    untabbed = "\n".join(_untab(line) for line in text.splitlines())
-    marked = parse(untabbed, source)
-    return Document(source, value, marked.marks, marked.key_marks)
+    return _JsonPlaces(text, source).document(value)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _untab(line: str) -> str:
-    body = line.lstrip("\t ")
-    return " " * (len(line) - len(body)) + body
+class _JsonPlaces:
+    """Walk over the tokens of JSON text that is known to be valid, and note where each value stands."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.source = source
+        self.tokens = _JSON_TOKEN.finditer(text)
+        self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.marks: dict[KeyPath, tuple[int, int]] = {}
+        self.key_marks: dict[KeyPath, tuple[int, int]] = {}
+
+    def document(self, value: Any) -> Document:
+        self._value(next(self.tokens), ())
+        return Document(self.source, value, self.marks, self.key_marks)
+
+    def _position(self, token: re.Match[str]) -> tuple[int, int]:
+        line = bisect_right(self.line_starts, token.start())
+        return line, token.start() - self.line_starts[line - 1] + 1
+
+    def _value(self, token: re.Match[str], path: KeyPath) -> None:
+        position = self._position(token)
+        if len(path) > MAX_DEPTH:
+            raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", where=Where(self.source, *position))
+        self.marks[path] = position
+        if token[0] == "[":
+            self._array(path)
+        elif token[0] == "{":
+            self._object(path)
+
+    def _array(self, path: KeyPath) -> None:
+        items = 0
+        while (token := next(self.tokens))[0] != "]":
+            if token[0] != ",":
+                self._value(token, (*path, items))
+                items += 1
+
+    def _object(self, path: KeyPath) -> None:
+        while (token := next(self.tokens))[0] != "}":
+            if token[0] != ",":
+                self._entry(token, (*path, json.loads(token[0])))
+
+    def _entry(self, token: re.Match[str], path: KeyPath) -> None:
+        position = self._position(token)
+        if path in self.key_marks:
+            message = f'duplicate key "{path[-1]}" (first on line {self.key_marks[path][0]})'
+            raise DocumentError(message, where=Where(self.source, *position))
+        self.key_marks[path] = position
+        next(self.tokens)  # the colon
+        self._value(next(self.tokens), path)
 
 
 class _Builder:
@@ -111,6 +166,7 @@ class _Builder:
 
     def build(self, events: Iterator[yaml.Event]) -> Document:
         value: Any = None
+        self.marks[()] = (1, 1)
         documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):

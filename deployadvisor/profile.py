@@ -7,15 +7,24 @@ question open. Loaded from YAML, JSON, keywords or ``--set``; errors name file, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from deployadvisor import documents
-from deployadvisor.documents import Document, KeyPath
+from deployadvisor.documents import Document, Key, KeyPath
 from deployadvisor.errors import ProfileError, Where, nearest
 
 Open = Literal["unknown"]
@@ -46,17 +55,13 @@ def _printable(text: str) -> str:
     return text
 
 
-def _no_surrounding_space(text: str) -> str:
-    return text.strip()
-
-
 Line = Annotated[
     str,
-    Field(min_length=1, max_length=_MAX_TEXT),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=_MAX_TEXT),
     AfterValidator(_printable),
-    AfterValidator(_no_surrounding_space),
 ]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+Words = Annotated[tuple[Word, ...], Field(max_length=30)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 Volume = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=1, le=20_000_000)]
@@ -76,7 +81,7 @@ class Profile(BaseModel):
     """What the deployment is for; evaluation means fine-tuning experiments and verifying quality."""
     data_sensitivity: DataSensitivity | Open | None = None
     """The most sensitive text that reaches the model."""
-    regulations: tuple[Word, ...] | Open | None = Field(default=None, max_length=30)
+    regulations: Words | Open | None = None
     """What the data falls under, as ids of the regulation catalogue: gdpr, pipl, hipaa …"""
     audience: Audience | Open | None = None
     """Who talks to it; services to the public carry filing and labelling duties."""
@@ -124,9 +129,9 @@ class Profile(BaseModel):
     """Where it is deployed."""
     hardware: Line | None = None
     """``probe``, ``none``, a saved machine file, or a phrase such as ``8x H200`` or ``2x RTX 4090 + cpu 64GB``."""
-    languages: tuple[Word, ...] | Open | None = Field(default=None, max_length=30)
+    languages: Words | Open | None = None
     """Languages of the texts: zh, en …"""
-    modalities: tuple[Modality, ...] | Open | None = Field(default=None, max_length=3)
+    modalities: Annotated[tuple[Modality, ...], Field(max_length=3)] | Open | None = None
     """Kinds of input and output."""
     interface: Interface | Open | None = None
     """How people reach it: programs through an API, or people through a web page."""
@@ -136,7 +141,8 @@ class Profile(BaseModel):
         for keys, holds, text in _CONTRADICTIONS:
             values = [getattr(self, key) for key in keys]
             if all(value not in (None, "unknown") for value in values) and holds(*values):
-                raise ValueError(f"contradiction: {text.format(*values)}")
+                message = f"contradiction: {text.format(*values)}"
+                raise PydanticCustomError("contradiction", "{message}", {"message": message, "keys": keys})
         return self
 
     def answered(self, key: str) -> Any:
@@ -212,7 +218,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     for setting in settings:
         key, equals, text = setting.partition("=")
         where = Where(f"--set {key.strip()}")
-        if not equals:
+        if not equals or not key.strip():
             raise ProfileError(f'"{setting}" is not key=value', where=Where("--set"))
         if key.strip() in answers:
             raise ProfileError("given twice", where=where)
@@ -230,19 +236,38 @@ def _validate(values: dict[str, Any], document: Document, arguments: tuple[str, 
                 suggestion=nearest(key, Profile.model_fields),
             )
     prepared = {key: _prepare(key, value) for key, value in values.items()}
+    for path, value in _booleans(prepared):
+        raise ProfileError(
+            f"{path[0]}: YAML reads {str(value).lower()} here (from yes/no/on/off)",
+            where=_where(document, path, arguments),
+            remedy="write a number" if _is_number(path[0]) else "write the word in quotes",
+        )
     try:
         return Profile.model_validate(prepared)
     except ValidationError as error:
-        raise _explain(error, values, document, arguments) from None
+        raise _explain(error, prepared, document, arguments) from None
 
 
 def _prepare(key: str, value: Any) -> Any:
-    """YAML reads ``yes`` and ``no`` as booleans: right for ``internet``, a trap everywhere else."""
+    """The flag ``internet`` takes YAML's booleans; a list may be written as words with commas."""
     if key == "internet" and isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str) and key in _LISTS:
         return value if value == "unknown" else [word.strip() for word in value.split(",") if word.strip()]
     return value
+
+
+def _booleans(values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, bool]]:
+    """YAML reads ``yes`` and ``no`` as booleans, ``no`` for Norwegian among them: never meant here."""
+    for key, value in values.items():
+        items: Any = value if isinstance(value, (list, tuple)) else ()
+        yield from (((key, position), item) for position, item in enumerate(items) if isinstance(item, bool))
+        if isinstance(value, bool):
+            yield (key,), value
+
+
+def _is_number(key: Key) -> bool:
+    return key not in _LISTS and allowed_values().get(str(key)) == get_args(Open)
 
 
 _LISTS = frozenset({"regulations", "languages", "modalities"})
@@ -260,30 +285,37 @@ def _explain(
 ) -> ProfileError:
     """The first problem in the words of this project instead of pydantic's."""
     first = error.errors()[0]
-    if not first["loc"]:
-        return ProfileError(str(first["msg"]).removeprefix("Value error, "), where=document.where())
+    if first["type"] == "contradiction":
+        keys = first["ctx"]["keys"]
+        blamed = next((key for key in keys if key in arguments), keys[0])
+        return ProfileError(first["msg"], where=_where(document, (blamed,), arguments))
     key = str(first["loc"][0])
-    value = values[key]
-    where = _where(document, (key,), arguments)
-    words = tuple(word for word in allowed_values().get(key, ()))
-    if isinstance(value, bool):
-        hint = "write the word in quotes" if words else None
-        return ProfileError(f"{key}: YAML reads {str(value).lower()} here (from yes/no/on/off)", where=where, remedy=hint)
-    if words and isinstance(value, (str, int, float)) and set(words) != {"unknown"}:
-        listed = ", ".join(words)
-        match = nearest(str(value), words)
-        return ProfileError(
-            f"{key}: {_quoted(value)} is not one of {listed}", where=where, allowed=words, suggestion=match
-        )
-    return ProfileError(f"{key}: {_quoted(value)} is not valid: {_reason(error, key)}", where=where)
+    index = tuple(part for part in first["loc"] if isinstance(part, int))
+    value = values[key][index[0]] if index else values[key]
+    words = tuple(word for word in allowed_values().get(key, ()) if not index or word != "unknown")
+    listed = first["type"] == "literal_error"
+    reason = f"is not one of {', '.join(words)}" if listed else f"is not valid: {_reason(first)}"
+    return ProfileError(
+        f"{key}: {_quoted(value)} {reason}",
+        where=_where(document, (key, *index), arguments),
+        allowed=words,
+        suggestion=nearest(str(value), words),
+    )
 
 
-def _reason(error: ValidationError, key: str) -> str:
-    """Pydantic's reason for the main type, not for the ``unknown`` alternative beside it."""
-    reasons = [item for item in error.errors() if item["loc"][0] == key]
-    main = next((item for item in reasons if item["type"] != "literal_error"), reasons[0])
-    text = str(main["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return text[0].lower() + text[1:]
+_REASONS = {
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "should be a number"),
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "should be a whole number"),
+    "string_type": "should be text",
+    "string_too_short": "should not be empty",
+    "string_pattern_mismatch": "should be a word of letters, digits, _ and -",
+    "tuple_type": "should be a list",
+}
+
+
+def _reason(problem: ErrorDetails) -> str:
+    text = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return _REASONS.get(problem["type"], text[0].lower() + text[1:])
 
 
 def _quoted(value: Any) -> str:

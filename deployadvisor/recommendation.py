@@ -5,18 +5,24 @@ Field names are the public JSON contract ``deployadvisor/recommendation@1``; add
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from deployadvisor.errors import DeployAdvisorError, nearest
 from deployadvisor.hardware.machine import Machine
+
+if TYPE_CHECKING:
+    from deployadvisor.render.folder import WriteReport
 
 Status = Literal["decided", "open", "blocked"]
 Basis = Literal["answered", "assumed", "probed", "computed", "looked up", "measured", "unknown"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Stage(_Part):
@@ -106,6 +112,8 @@ class Duty(_Part):
 
     id: str
     regulation: str
+    """Id of the regulation, or the jurisdiction where no regulation was named."""
+    name: str = ""
     text: str
     effect: str
     condition: str | None = None
@@ -217,6 +225,7 @@ class Plan(_Part):
     kv_dtype: str | None = None
     max_model_len: int | None = None
     max_concurrency: int | None = None
+    engine_version: str | None = None
     backend: str | None = None
     """Engine backend where an engine has several, such as LMDeploy's ``pytorch``."""
     dtype: str | None = None
@@ -245,7 +254,7 @@ class Recommendation(_Part):
     """The answer. ``route``, ``engine`` and ``provider`` are None where they do not apply or are not decided."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, use_attribute_docstrings=True
+        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
     )
 
     schema_: Literal["deployadvisor/recommendation@1"] = Field("deployadvisor/recommendation@1", alias="schema")
@@ -282,5 +291,45 @@ class Recommendation(_Part):
     machine: Machine
 
     def to_json(self) -> str:
-        """The answer as JSON text, the content of ``advice.json``."""
+        """Text of ``advice.json``."""
         return self.model_dump_json(indent=2) + "\n"
+
+    def to_markdown(self) -> str:
+        """The answer as a Markdown page: verdict, reasons, numbers, what was ruled out."""
+        from deployadvisor.report.markdown import page  # noqa: PLC0415 - a verb that delegates
+
+        return page(self)
+
+    def write(self, folder: Path | str, *, targets: Sequence[str] | None = None, force: bool = False) -> WriteReport:
+        """Render the deployment folder and write it whole or not at all; RenderError says why not."""
+        from deployadvisor.checklist.document import markdown  # noqa: PLC0415
+        from deployadvisor.render.bundle import render  # noqa: PLC0415
+
+        bundle = render(self, targets, {"CHECKLIST.md": markdown(self)})
+        return bundle.write(Path(folder), force=force)
+
+    def why(self) -> tuple[Reason, ...]:
+        """Rules that speak for the answer."""
+        return self.reasons
+
+    def why_not(self, name: str) -> tuple[Objection, ...] | RunnerUp:
+        """Objections to a route, engine or provider, or the level at which it lost.
+
+        Raises DeployAdvisorError when ``name`` won or is not among the candidates of this answer.
+        """
+        for rejected in self.rejected:
+            if name in (rejected.route, rejected.engine, rejected.provider):
+                return rejected.objections
+        for runner in self.runners_up:
+            if name in (runner.route, runner.engine, runner.provider):
+                return runner
+        candidates: list[Rejected | RunnerUp] = [*self.rejected, *self.runners_up]
+        options = sorted({item.route or item.engine or item.provider or "" for item in candidates})
+        problem = (
+            "was chosen" if name in (self.route, self.engine, self.provider) else "is not a candidate of this answer"
+        )
+        raise DeployAdvisorError(f'"{name}" {problem}', allowed=options, suggestion=nearest(name, options))
+
+    def what_would_change(self) -> tuple[Change, ...]:
+        """Single changed answers that would turn the decision."""
+        return self.changes

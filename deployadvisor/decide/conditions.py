@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployadvisor.decide import phrases
-from deployadvisor.decide.phrases import Accepted, Interval
-from deployadvisor.decide.vocabulary import FactValue, Vocabulary
+from deployadvisor.decide.phrases import Accepted
+from deployadvisor.decide.vocabulary import FLAG_VALUES, FactValue, Vocabulary
 from deployadvisor.documents import Document, KeyPath
 from deployadvisor.errors import RulesError, nearest
 
@@ -114,14 +114,21 @@ def _parse_entry(
         return Any_(parts) if key == "any" else All(parts)
     if key == "is":
         return _parse_terms(value, document, path, terms)
+    if key in terms and key not in vocabulary.facts:
+        raise RulesError(
+            f'"{key}" is a term, not a fact', where=document.where(path, key=True), remedy=f"write is: {key}"
+        )
     fact = vocabulary.find(key, document.where(path, key=True), *terms)
-    return Test(fact.name, phrases.parse(value, fact, where), str(value))
+    phrase = FLAG_VALUES[value] if isinstance(value, bool) else value
+    return Test(fact.name, phrases.parse(value, fact, where), str(phrase))
 
 
 def _parse_terms(value: Any, document: Document, path: KeyPath, terms: Mapping[str, Condition]) -> Condition:
     names = value if isinstance(value, list) else [value]
+    if not names:
+        raise RulesError('"is" needs a term', where=document.where(path), allowed=tuple(terms))
     for name in names:
-        if name not in terms:
+        if not isinstance(name, str) or name not in terms:
             raise RulesError(
                 f'unknown term "{name}" (a term may use only terms above it)',
                 where=document.where(path),
@@ -142,6 +149,14 @@ def tests_in(condition: Condition) -> Iterator[Test]:
             yield from tests_in(part)
 
 
-def mentions_number(condition: Condition) -> bool:
-    """Whether a threshold stands in the condition, which then owes a source."""
-    return any(isinstance(test.accepted, Interval) for test in tests_in(condition))
+def in_words(condition: Condition) -> str:
+    """The condition as a person would say it: ``purpose personal and not (internet yes)``."""
+    if isinstance(condition, Test):
+        return f"{condition.fact} {condition.phrase}"
+    if isinstance(condition, Not):
+        return f"not ({in_words(condition.part)})"
+    if not condition.parts:
+        return "always"
+    joint = " and " if isinstance(condition, All) else " or "
+    words = [in_words(part) for part in condition.parts]
+    return joint.join(f"({part})" if " or " in part and joint == " and " else part for part in words)

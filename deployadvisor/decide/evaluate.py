@@ -85,14 +85,17 @@ Outcomes = Mapping[str, bool | None]
 
 
 def evaluate(ruleset: Ruleset, facts: Facts, attributes: Attributes | None = None) -> Decision:
-    """Decide. ``facts`` holds the known facts; ``attributes`` the ``its_`` facts of each candidate."""
-    shared = outcomes(ruleset.rules, facts) if attributes is None else {}
+    """Decide. ``facts`` holds the known facts; ``attributes`` the ``its_`` facts of each candidate.
+
+    Where attributes are given, only the candidates that have them stand for election.
+    """
+    mentioned = {name: value for name, value in facts.items() if name in ruleset.mentioning}
+    shared = outcomes(ruleset.rules, mentioned) if attributes is None else {}
     standings = {}
-    for candidate in ruleset.candidates.values():
-        rules = ruleset.speaking[candidate.id]
-        own = None if attributes is None else attributes.get(candidate.id, {})
-        results = shared if own is None else outcomes(rules, {**facts, **own})
-        standings[candidate.id] = _standing(candidate, rules, results)
+    for name in ruleset.candidates if attributes is None else attributes:
+        rules = ruleset.speaking[name]
+        results = shared if attributes is None else outcomes(rules, {**mentioned, **attributes[name]})
+        standings[name] = _standing(ruleset.candidates[name], rules, results)
     return _decide(ruleset, standings)
 
 

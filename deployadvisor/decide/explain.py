@@ -13,23 +13,31 @@ from deployadvisor.decide.vocabulary import Fact, FactValue
 
 
 def alternatives(ruleset: Ruleset, fact: Fact) -> tuple[FactValue, ...]:
-    """Values of a fact worth trying: each word, or for a number each threshold and the whole number below it."""
+    """Values of a fact worth trying: each word, or for a number each threshold and the nearest value past it."""
     if fact.type != "number":
         return fact.values
-    constants = {
-        constant
-        for rule in ruleset.rules
+    intervals = {
+        test.accepted
+        for rule in ruleset.mentioning.get(fact.name, ())
         for test in tests_in(rule.when)
         if test.fact == fact.name and isinstance(test.accepted, Interval)
-        for constant in test.accepted.constants
     }
-    return tuple(sorted({value for constant in constants for value in _around(constant)}))
+    return tuple(sorted({value for interval in intervals for value in _either_side(interval)}))
 
 
-def _around(constant: float) -> Iterator[float]:
-    step = 1.0 if constant >= 2 else constant / 2
-    yield constant
-    yield constant - step
+def _either_side(interval: Interval) -> Iterator[float]:
+    """Each end of an interval and its neighbour on the other side of the threshold."""
+    if math.isfinite(interval.low):
+        yield interval.low
+        yield interval.low + (-1 if interval.low_counts else 1) * _step(interval.low)
+    if math.isfinite(interval.high):
+        yield interval.high
+        yield interval.high + (1 if interval.high_counts else -1) * _step(interval.high)
+
+
+def _step(constant: float) -> float:
+    """One for whole numbers; half the way to zero for a fraction such as a share."""
+    return 1.0 if constant.is_integer() else abs(constant) / 2
 
 
 def single_changes(
@@ -55,8 +63,8 @@ def single_changes(
 def _distance(fact: Fact, current: FactValue | None, value: FactValue) -> float:
     if current is None or fact.type == "choice":
         return 0
-    if isinstance(current, float) and isinstance(value, float):
-        return abs(current - value)
+    if fact.type == "number":
+        return abs(float(current) - float(value))
     return abs(fact.values.index(str(current)) - fact.values.index(str(value)))
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from deployadvisor.decide.vocabulary import Fact, FactValue, read_value
+from deployadvisor.decide.vocabulary import Fact, read_value
 from deployadvisor.errors import RulesError, Where, nearest
 
 _COMPARISON = re.compile(r"(at least|at most|above|below)\s+(\S+)")
@@ -49,6 +49,9 @@ def parse(phrase: Any, fact: Fact, where: Where) -> Accepted:
     """The values of ``fact`` that ``phrase`` accepts; RulesError names the word and what is allowed."""
     if not isinstance(phrase, (str, bool, int, float)):
         raise RulesError(f"{fact.name}: a test is a word or phrase", where=where)
+    if isinstance(phrase, bool) and fact.type != "flag":
+        message = f"{fact.name}: YAML reads {str(phrase).lower()} here (from yes/no/on/off)"
+        raise RulesError(message, where=where, allowed=fact.values)
     return _number_phrase(phrase, fact, where) if fact.type == "number" else _word_phrase(phrase, fact, where)
 
 
@@ -72,7 +75,7 @@ def _number_phrase(phrase: Any, fact: Fact, where: Where) -> Interval:
 
 
 def _number(text: str, fact: Fact, where: Where) -> float:
-    if isinstance(text, bool) or not _NUMBER.fullmatch(text):
+    if not _NUMBER.fullmatch(text):
         message = f'{fact.name}: "{text}" is not a number ({fact.unit or "no unit"})'
         raise RulesError(
             message, where=where, allowed=("at least N", "at most N", "above N", "below N", "between A and B")
@@ -82,10 +85,17 @@ def _number(text: str, fact: Fact, where: Where) -> float:
 
 def _word_phrase(phrase: Any, fact: Fact, where: Where) -> frozenset[str]:
     text = str(read_value(phrase, fact.type)).strip()
+    accepted = _accepted_words(text, fact, where)
+    if not accepted:
+        raise RulesError(f'{fact.name}: "{text}" accepts nothing', where=where)
+    return accepted
+
+
+def _accepted_words(text: str, fact: Fact, where: Where) -> frozenset[str]:
     if match := _COMPARISON.fullmatch(text):
         return _from_comparison(match[1], match[2], fact, where)
     if match := _BETWEEN.fullmatch(text):
-        low, high = _position(match[1], fact, where), _position(match[2], fact, where)
+        low, high = (_position(word, "between", fact, where) for word in match.groups())
         return frozenset(fact.values[low : high + 1])
     negated = text.startswith("not ")
     words = [word.strip() for word in text.removeprefix("not ").split(" or ")]
@@ -94,9 +104,7 @@ def _word_phrase(phrase: Any, fact: Fact, where: Where) -> frozenset[str]:
 
 
 def _from_comparison(operator: str, word: str, fact: Fact, where: Where) -> frozenset[str]:
-    if not fact.ordered:
-        raise RulesError(f'{fact.name}: "{operator}" needs an order, and a choice has none', where=where)
-    at = _position(word, fact, where)
+    at = _position(word, operator, fact, where)
     start, stop = {
         "at least": (at, len(fact.values)),
         "at most": (0, at + 1),
@@ -106,7 +114,9 @@ def _from_comparison(operator: str, word: str, fact: Fact, where: Where) -> froz
     return frozenset(fact.values[start:stop])
 
 
-def _position(word: str, fact: Fact, where: Where) -> int:
+def _position(word: str, operator: str, fact: Fact, where: Where) -> int:
+    if not fact.ordered:
+        raise RulesError(f'{fact.name}: "{operator}" needs an order, and a choice has none', where=where)
     return fact.values.index(_word(word, fact, where))
 
 
@@ -119,8 +129,3 @@ def _word(word: str, fact: Fact, where: Where) -> str:
             suggestion=nearest(word, fact.values),
         )
     return word
-
-
-def accepts(accepted: Accepted, value: FactValue) -> bool:
-    """Whether a known value passes the test."""
-    return value in accepted

@@ -8,7 +8,6 @@ the facts that begin with ``its_``.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +77,11 @@ class Rule:
         """Whether the rule judges each candidate by its own attributes."""
         return EVERY in self.targets
 
+    @property
+    def condition_text(self) -> str:
+        """The condition in words."""
+        return conditions.in_words(self.when)
+
     def points_for(self, candidate: str) -> int:
         """Weight of this rule for a candidate; 0 when it does not speak about it."""
         return self.targets.get(candidate, self.targets.get(EVERY, 0))
@@ -108,7 +112,6 @@ class Ruleset:
     mentioning: Mapping[str, tuple[Rule, ...]]
     """For each fact the rules whose condition tests it."""
     vocabulary: Vocabulary
-    digest: str
 
     def of_kind(self, kind: Kind) -> Iterator[Rule]:
         """Rules of one kind, in file order."""
@@ -122,13 +125,12 @@ def load(
     source: str | None = None,
 ) -> Ruleset:
     """Read one ruleset file. ``given`` holds candidates by group: ``{"engines": {id: title}}``."""
-    document = documents.read(path, source)
-    return _Reader(document, vocabulary, given or {}).ruleset(_digest(path, vocabulary))
+    return read(documents.read(path, source), vocabulary, given)
 
 
-def _digest(path: Path, vocabulary: Vocabulary) -> str:
-    content = path.read_bytes() + repr(sorted(vocabulary.facts)).encode()
-    return hashlib.sha256(content).hexdigest()
+def read(document: Document, vocabulary: Vocabulary, given: Mapping[str, Mapping[str, str]] | None = None) -> Ruleset:
+    """A ruleset from a document that has been read."""
+    return _Reader(document, vocabulary, given or {}).ruleset()
 
 
 class _Reader:
@@ -141,15 +143,15 @@ class _Reader:
         self.terms: dict[str, Condition] = {}
         self.candidates: dict[str, Candidate] = {}
 
-    def ruleset(self, digest: str) -> Ruleset:
+    def ruleset(self) -> Ruleset:
         body = self.document.value
         if not isinstance(body, dict):
             self.fail("a ruleset is a mapping", ())
         self.check_keys(body, _TOP_KEYS, ())
-        attributes = self.read_attributes(body.get("attributes", {}))
+        attributes = self.read_attributes(self.section(body, "attributes"))
         self.vocabulary = self.vocabulary.extended(attributes)
         self.candidates = self.read_candidates(body.get("candidates"))
-        self.read_terms(body.get("terms", {}))
+        self.read_terms(self.section(body, "terms"))
         rules = (
             *self.read_rules(body, "constraints", "constraint"),
             *self.read_rules(body, "cases", "case"),
@@ -166,20 +168,38 @@ class _Reader:
             speaking={name: tuple(rule for rule in rules if rule.points_for(name)) for name in self.candidates},
             mentioning=_by_fact(rules),
             vocabulary=self.vocabulary,
-            digest=digest,
         )
 
     def fail(
-        self, message: str, path: KeyPath, *, rule: str = "", allowed: Sequence[str] = (), word: str = ""
+        self,
+        message: str,
+        path: KeyPath,
+        *,
+        rule: str = "",
+        allowed: Sequence[str] = (),
+        word: str = "",
+        key: bool = False,
     ) -> NoReturn:
-        where = self.document.where(path)
+        where = self.document.where(path, key=key)
         text = f"rule {rule}: {message}" if rule else message
         raise RulesError(text, where=where, allowed=allowed, suggestion=nearest(word, allowed) if word else None)
 
     def check_keys(self, body: Mapping[str, Any], allowed: Sequence[str], path: KeyPath, rule: str = "") -> None:
         for key in body:
             if key not in allowed:
-                self.fail(f'unknown key "{key}"', (*path, key), rule=rule, allowed=allowed, word=key)
+                self.fail(f'unknown key "{key}"', (*path, key), rule=rule, allowed=allowed, word=key, key=True)
+
+    def section(self, body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        entries = body.get(name) or {}
+        if not isinstance(entries, dict):
+            self.fail(f"{name}: must be a mapping", (name,))
+        return entries
+
+    def items(self, body: Mapping[str, Any], name: str, path: KeyPath) -> Sequence[Any]:
+        entries = body.get(name) or []
+        if not isinstance(entries, list):
+            self.fail(f"{name}: must be a list", (*path, name))
+        return entries
 
     def read_attributes(self, body: Mapping[str, Any]) -> dict[str, Fact]:
         for name in body:
@@ -192,7 +212,7 @@ class _Reader:
         if not isinstance(body, dict) or not body:
             self.fail("a ruleset names its candidates", path)
         if set(body) == {"from"}:
-            if body["from"] not in self.given:
+            if str(body["from"]) not in self.given:
                 self.fail(
                     f'no candidates called "{body["from"]}"',
                     path,
@@ -226,14 +246,17 @@ class _Reader:
             self.terms[name] = meaning
 
     def read_rules(self, body: Mapping[str, Any], group: str, kind: Kind) -> Iterator[Rule]:
-        for position, entry in enumerate(body.get(group) or []):
+        for position, entry in enumerate(self.items(body, group, ())):
             yield self.read_rule(entry, kind, (group, position))
 
     def read_rule(self, entry: Any, kind: Kind, path: KeyPath) -> Rule:
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not entry["id"].strip():
             self.fail(f"a {kind} is a mapping with an id", path)
         name = entry["id"]
         self.check_keys(entry, _RULE_KEYS[kind], path, name)
+        for key, expected, words in (("source", str, "a text"), ("overridable", bool, "yes or no")):
+            if not isinstance(entry.get(key, expected()), expected):
+                self.fail(f"{key} is {words}", (*path, key), rule=name)
         when = self.read_condition(entry, path, name)
         text, is_missing = self.read_text(entry, path, name)
         source = entry.get("source")
@@ -283,10 +306,12 @@ class _Reader:
     def read_targets(self, entry: Mapping[str, Any], kind: Kind, path: KeyPath, name: str) -> dict[str, int]:
         key = {"constraint": "forbid", "case": "recommend", "preference": "prefer"}[kind]
         body = entry.get(key)
+        if not body:
+            self.fail(f"needs {key}: a candidate or a list of them", path, rule=name)
         if isinstance(body, dict) and kind == "preference":
             targets = body
         else:
-            targets = dict.fromkeys(body if isinstance(body, list) else [body], 1)
+            targets = {str(candidate): 1 for candidate in (body if isinstance(body, list) else [body])}
         known = (*self.candidates, EVERY)
         for candidate, points in targets.items():
             if candidate not in known:
@@ -297,7 +322,7 @@ class _Reader:
                     allowed=known,
                     word=str(candidate),
                 )
-            if not isinstance(points, int) or not 1 <= points <= _MAX_POINTS:
+            if type(points) is not int or not 1 <= points <= _MAX_POINTS:
                 self.fail(f"points are whole numbers from 1 to {_MAX_POINTS}", (*path, key), rule=name)
         if EVERY in targets and len(targets) > 1:
             self.fail(f'"{EVERY}" stands alone', (*path, key), rule=name)
@@ -316,11 +341,12 @@ class _Reader:
         return FITS.index(fit)
 
     def read_tests(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> Iterator[RuleTest]:
-        for position, item in enumerate(entry.get("tests") or []):
+        for position, item in enumerate(self.items(entry, "tests", path)):
             here: KeyPath = (*path, "tests", position)
             if (
                 not isinstance(item, dict)
                 or set(item) != {"given", "applies"}
+                or not isinstance(item["given"], dict)
                 or not isinstance(item["applies"], bool)
             ):
                 self.fail("a test has given (facts) and applies (yes or no)", here, rule=name)

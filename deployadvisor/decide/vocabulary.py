@@ -84,6 +84,8 @@ def load(path: Path, source: str | None = None) -> Vocabulary:
 
 def read_facts(document: Document, path: KeyPath, body: Mapping[str, Any]) -> dict[str, Fact]:
     """Facts under ``path`` of a document, validated."""
+    if not isinstance(body, dict):
+        raise RulesError(f"{path[-1]}: must be a mapping of facts", where=document.where(path))
     return {name: _read_fact(document, (*path, name), name, entry) for name, entry in body.items()}
 
 
@@ -97,11 +99,13 @@ def _read_fact(document: Document, path: KeyPath, name: str, entry: Any) -> Fact
         fail("must be a mapping with type and ask")
     for key in entry:
         if key not in _KEYS:
-            fail(f'unknown key "{key}"', key, suggestion=nearest(key, _KEYS))
+            where = document.where((*path, key), key=True)
+            raise RulesError(f'fact {name}: unknown key "{key}"', where=where, suggestion=nearest(key, _KEYS))
     kind = entry.get("type")
     if kind not in _TYPES:
         fail(f"type must be one of {', '.join(_TYPES)}", "type", suggestion=nearest(str(kind), _TYPES))
     values = _values(entry, kind, fail)
+    _check_types(entry, fail)
     fact = Fact(
         name=name,
         type=kind,
@@ -123,6 +127,17 @@ def _read_fact(document: Document, path: KeyPath, name: str, entry: Any) -> Fact
     if fact.assume is not None and not admits(fact, fact.assume):
         fail(f'cannot assume "{fact.assume}"', "assume", suggestion=nearest(str(fact.assume), values))
     return fact
+
+
+def _check_types(entry: Mapping[str, Any], fail: Any) -> None:
+    for key in ("derived", "changeable"):
+        if not isinstance(entry.get(key, False), bool):
+            fail(f"{key} is yes or no", key)
+    if not isinstance(entry.get("source", ""), str):
+        fail("source is a text", "source")
+    effort = entry.get("ask_cost", 1)
+    if type(effort) not in (int, float) or effort <= 0:
+        fail("ask_cost is a number above 0", "ask_cost")
 
 
 def _values(entry: Mapping[str, Any], kind: str, fail: Any) -> tuple[str, ...]:

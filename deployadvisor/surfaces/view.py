@@ -10,7 +10,7 @@ import click
 from deployadvisor.recommendation import MemoryEstimate, Objection, Plan, Recommendation, Rejected
 from deployadvisor.surfaces.words import WORDS
 
-_LABEL = 11
+_LABEL = 17
 _WIDTH = 100
 _BAR = 20
 _SHOWN = 4
@@ -92,7 +92,9 @@ def _open_or_blocked(advice: Recommendation, words: dict[str, str]) -> Iterator[
     if advice.possible and advice.status == "open":
         yield from _entry(words["possible"], " · ".join(advice.possible))
     if advice.next_question:
-        yield from _entry(words["next_question"], f"{advice.next_question.text}  (--set {advice.next_question.fact}=…)")
+        yield from _entry(
+            words["next_question"], f"{advice.next_question.text}  (--set {advice.next_question.fact}=…)"
+        )
         yield ""
 
 
@@ -102,7 +104,7 @@ def _ruled_out(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
     if routes or engines:
         yield f"  {words['ruled_out']}"
         for item in (*routes, *engines[:_SHOWN]):
-            yield from _columns(_name(item), first_objection(item.objections[0]))
+            yield from _columns(_name(item), first_objection(item.objections[0], words))
         yield ""
     if advice.runners_up:
         yield f"  {words['also']}"
@@ -116,9 +118,9 @@ def _name(item: Rejected) -> str:
     return item.route or item.engine or item.provider or ""
 
 
-def first_objection(objection: Objection) -> str:
+def first_objection(objection: Objection, words: dict[str, str]) -> str:
     """One objection in a line, with the first thing computed behind it."""
-    text = objection.because or objection.missing or ""
+    text = objection.because or f"{words['missing_one']}{objection.missing}"
     return f"{text} ({objection.details[0]})" if objection.details else text
 
 
@@ -128,7 +130,9 @@ def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
     if advice.assumed:
         shown = ", ".join(f"{item.fact} {item.value}" for item in advice.assumed if item.would_change)
         rest = ", ".join(f"{item.fact} {item.value}" for item in advice.assumed if not item.would_change)
-        yield from _entry(words["assumed"], "; ".join(part for part in (shown, rest) if part) + f"  ({words['switch']})")
+        yield from _entry(
+            words["assumed"], "; ".join(part for part in (shown, rest) if part) + f"  ({words['switch']})"
+        )
     for fact in advice.unknown:
         yield from _entry(words["unknown"], f"{fact.fact}: {fact.reason}")
     for text in advice.warnings:
@@ -139,8 +143,7 @@ def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
 
 
 def _entry(label: str, text: str) -> Iterator[str]:
-    width = _LABEL - _wide(label)
-    yield from _wrapped(f"  {label}{' ' * max(1, width)}", text, _LABEL + 2)
+    yield from _wrapped(f"  {label}{' ' * max(1, _LABEL - _wide(label))}", text, _LABEL + 2)
 
 
 def _columns(name: str, text: str) -> Iterator[str]:

@@ -1,0 +1,151 @@
+"""``recommend``: from a profile and a machine to the whole answer, in one readable page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from deployadvisor import profile as profiles
+from deployadvisor.catalog.engines import engines
+from deployadvisor.catalog.regulations import find_regulation
+from deployadvisor.documents import Document
+from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, RulesError, Where, nearest
+from deployadvisor.explanation import Explanation
+from deployadvisor.hardware.machine import Machine
+from deployadvisor.hardware.probe import probe
+from deployadvisor.hardware.spec import resolve_hardware
+from deployadvisor.plan import Planned, make_plan
+from deployadvisor.profile import Profile
+from deployadvisor.recommendation import Recommendation, RulesetRef
+from deployadvisor.rulebook import Rulebook, load_rules
+from deployadvisor.verdict import Bench, Verdict
+from deployadvisor.version import __version__
+
+Lang = Literal["en", "zh"]
+
+
+def recommend(
+    profile: Profile | Mapping[str, Any] | Path | str | None = None,
+    *,
+    hardware: Machine | str | None = None,
+    rules: Path | str | None = None,
+    overlay: Path | str | None = None,
+    lang: str = "en",
+    strict: bool = False,
+    **answers: Any,
+) -> Recommendation:
+    """Recommend how to run a model.
+
+    ``profile`` is a Profile, a mapping, or a path of a YAML or JSON file; ``answers`` are profile keys and win over
+    it. ``hardware`` is a Machine, ``"probe"`` (the default), ``"none"``, a saved machine file, or a phrase such as
+    ``"8x H200"``. ``strict`` assumes nothing. Raises a DeployAdvisorError for input that is not right.
+    """
+    if lang not in ("en", "zh"):
+        raise DeployAdvisorError(f'lang "{lang}" is not one of en, zh', suggestion=nearest(lang, ("en", "zh")))
+    if overlay is not None:
+        raise RulesError(
+            "overlays are not supported yet", where=Where("overlay"), remedy="pass a rules folder instead"
+        )
+    project = _with_known_regulations(_project(profile, answers))
+    rulebook = load_rules(rules)
+    machine = resolve_hardware(hardware if hardware is not None else project.hardware, probe)
+    bench = Bench(rulebook, machine)
+    verdict = bench.verdict(project, strict=strict)
+    planned = make_plan(verdict, bench, strict=strict)
+    return _answer(verdict, planned, rulebook, "zh" if lang == "zh" else "en")
+
+
+def load_advice(document: Document) -> Recommendation:
+    """A saved ``advice.json`` as a Recommendation; DeployAdvisorError with its place when it is not one."""
+    try:
+        return Recommendation.model_validate(document.value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"not a saved answer: {'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()}"
+        raise ProfileError(message, where=document.where(tuple(first["loc"]))) from None
+
+
+def _project(profile: Profile | Mapping[str, Any] | Path | str | None, answers: Mapping[str, Any]) -> Profile:
+    if profile is None:
+        return profiles.from_answers(answers)
+    if isinstance(profile, (str, Path)):
+        profile = profiles.load(Path(profile))
+    if not answers and isinstance(profile, Profile):
+        return profile
+    given = profile.answers() if isinstance(profile, Profile) else profile
+    return profiles.from_answers({**given, **answers})
+
+
+def _with_known_regulations(profile: Profile) -> Profile:
+    """Regulation names as catalogue ids."""
+    named = profile.answered("regulations")
+    if not named:
+        return profile
+    try:
+        ids = tuple(dict.fromkeys(find_regulation(name).id for name in named))
+    except CatalogError as error:
+        raise ProfileError(
+            error.message, allowed=error.allowed, suggestion=error.suggestion, where=Where("regulations")
+        ) from None
+    return profile.model_copy(update={"regulations": ids})
+
+
+def _answer(verdict: Verdict, planned: Planned, rulebook: Rulebook, lang: Lang) -> Recommendation:
+    words = Explanation(verdict, planned, rulebook, lang)
+    route = verdict.route
+    return Recommendation(
+        deployadvisor_version=__version__,
+        lang=lang,
+        name=verdict.profile.name or "project",
+        status=route.status,
+        route="blocked" if route.status == "blocked" else route.winner,
+        title=words.title(),
+        engine=planned.engine,
+        provider=planned.provider,
+        stages=words.stages(),
+        plan=planned.plan,
+        estimate=planned.estimate,
+        cost=planned.cost,
+        reasons=tuple(words.reasons()),
+        rejected=tuple(words.rejected()),
+        runners_up=tuple(words.runners_up()),
+        possible=route.possible if route.status == "open" else (),
+        missing=words.missing(),
+        changes=tuple(words.changes()),
+        assumed=tuple(words.assumed()),
+        unknown=tuple(words.unknown()),
+        next_question=words.question(),
+        warnings=tuple(_warnings(verdict, planned)),
+        obligations=tuple(words.duties(verdict.profile.answered("regulations") or ())),
+        ruleset=RulesetRef(version=rulebook.version, digest=rulebook.digest),
+        facts=verdict.situation.known,
+        profile=verdict.profile.answers(),
+        machine=verdict.machine,
+    )
+
+
+def _warnings(verdict: Verdict, planned: Planned) -> Iterator[str]:
+    """Things to know before acting: what the probe could not read, licences, gates that hold on an assumption."""
+    for problem in verdict.machine.problems:
+        yield f"{problem.what}: {problem.reason}" + (f" ({problem.remedy})" if problem.remedy else "")
+    chosen = planned.role.chosen if planned.role else None
+    if chosen is None:
+        return
+    if chosen.model.commercial_use != "yes":
+        note = f": {chosen.model.licence_note}" if chosen.model.licence_note else ""
+        yield f"{chosen.model.id}: commercial use {chosen.model.commercial_use}, licence {chosen.model.licence}{note}"
+    if chosen.model.trust_remote_code:
+        yield f"{chosen.model.id} runs code from its repository (trust_remote_code); review and pin it"
+    if chosen.attributes.get("its_model") == "yes" and (text := chosen.explain("its_model")):
+        yield text
+    if chosen.attributes.get("its_driver") == "yes" and (text := chosen.explain("its_driver")):
+        yield text
+    if engines()[chosen.engine.id].licence.startswith("AGPL"):
+        name, licence = chosen.engine.name, chosen.engine.licence
+        yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
+    if chosen.cards and planned.plan.gpus and chosen.cards.count > planned.plan.gpus:
+        idle = chosen.cards.count - planned.plan.gpus
+        yield f"the plan uses {planned.plan.gpus} of {chosen.cards.count} cards; {idle} stay free for replicas"

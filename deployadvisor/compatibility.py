@@ -1,0 +1,231 @@
+"""Which engine can run which model on which machine, and why not: the attributes that the engine rules compare.
+
+Each gate answers yes, no or open (None), with one sentence a person can act on. No gate prefers anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from deployadvisor.catalog.engines import Engine, capability, engines
+from deployadvisor.catalog.models import Model, Role
+from deployadvisor.catalog.precisions import precisions
+from deployadvisor.decide.conditions import Facts
+from deployadvisor.hardware.machine import Machine, Unknown, value_of
+from deployadvisor.sizing.choice import PrecisionChoice, best_precision
+from deployadvisor.sizing.geometry import Geometry, geometry_of
+from deployadvisor.sizing.memory import Fit, Load
+from deployadvisor.sizing.parallel import Cards, card_groups, host_cards
+from deployadvisor.sizing.policy import engine_policy
+
+Answer = tuple[bool | None, str | None]
+_YES: Answer = (True, None)
+_SYSTEMS_OF_CARDS = {"linux", "windows"}
+"""Where a card of its own can be; Apple's chips say that they run macOS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the engine must carry."""
+
+    context_tokens: int
+    """Longest prompt plus answer."""
+    average_tokens: float
+    """Prompt plus answer of an average request."""
+    peak_concurrency: int
+    """Requests in flight at the peak."""
+
+    def full_sequences(self, context_tokens: int) -> int:
+        """Sequences of full length that hold as many tokens as the peak's average requests; at least one."""
+        return max(1, math.ceil(self.peak_concurrency * min(self.average_tokens, context_tokens) / context_tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A machine as engines see it: operating system, its largest group of equal cards, driver, host memory."""
+
+    os: str | None
+    cards: Cards | None
+    host: Cards
+    driver: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """One engine in one role: attributes for the rules, a sentence behind each, and the memory plan."""
+
+    engine: Engine
+    model: Model
+    attributes: Facts
+    details: Mapping[str, str]
+    backend: str | None = None
+    cards: Cards | None = None
+    fit: Fit | None = None
+    online_option: str | None = None
+    """The engine's own name for the quantisation it does while loading."""
+
+    def explain(self, attribute: str) -> str | None:
+        """The sentence behind an attribute, with the engine's name."""
+        text = self.details.get(attribute)
+        return f"{self.engine.name}: {text}" if text else None
+
+
+@dataclass(slots=True)
+class _Findings:
+    """Attributes and details, filled gate by gate."""
+
+    attributes: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+
+    def note(self, attribute: str, answer: Answer) -> bool:
+        """Record an answer; whether the way is still open."""
+        holds, detail = answer
+        if holds is not None:
+            self.attributes[attribute] = "yes" if holds else "no"
+        if detail:
+            self.details[attribute] = detail
+        return holds is not False
+
+
+def site_of(machine: Machine, assumed_os: str | None = None) -> Site:
+    """The machine's largest group of equal visible cards; ``assumed_os`` stands in where the system is unknown."""
+    groups = card_groups(machine)
+    cards = max(groups, key=lambda group: group.count * (value_of(group.total_gib) or 0), default=None)
+    used = next((card for card in machine.accelerators if cards and card.index in cards.indexes), None)
+    return Site(
+        os=value_of(machine.host.os) or assumed_os,
+        cards=cards,
+        host=host_cards(machine.host),
+        driver=value_of(used.driver_version) if used else None,
+    )
+
+
+def assess_role(role: Role, model: Model, site: Site, demand: Demand) -> dict[str, Assessment]:
+    """Every engine that is made for this role."""
+    geometry = geometry_of(model)
+    return {
+        name: assess(engine, role, model, geometry, site, demand)
+        for name, engine in engines().items()
+        if role in engine.roles
+    }
+
+
+def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: Site, demand: Demand) -> Assessment:
+    """Pass the gates in order; the first no ends it, because what follows would be computed for nothing."""
+    findings = _Findings()
+    findings.note("its_adapters", (engine.lora.supported, engine.lora.note))
+    backend = _backend(engine, model)
+    cards = site.host if role == "cpu" else site.cards
+    for attribute, answer in _gates(engine, role, model, site):
+        if not findings.note(attribute, answer):
+            return Assessment(engine, model, findings.attributes, findings.details, backend)
+    assert cards is not None  # noqa: S101 - the platform gate has said no without cards
+    choice = place(engine, geometry, cards, demand)
+    findings.note("its_fit", _verdict(choice))
+    found = PrecisionChoice(None, None) if isinstance(choice, Unknown) else choice
+    return Assessment(
+        engine, model, findings.attributes, findings.details, backend, cards, found.fit, found.online_option
+    )
+
+
+def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
+    if isinstance(choice, Unknown):
+        return None, choice.unknown
+    passed_over = "; ".join(reason for _, reason in choice.passed_over)
+    if choice.fit is None:
+        return False, passed_over
+    if choice.obtained == "requantised" and choice.fit.fits:
+        return False, f"{passed_over}; a checkpoint already quantised to {choice.precision} would fit"
+    return choice.fit.fits, choice.fit.reason
+
+
+def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:
+    yield "its_platform", _platform(engine, role, site)
+    if role != "cpu" and site.cards:
+        yield "its_gpu", _gpu(engine, site.cards)
+        yield "its_driver", _driver(engine, site)
+    else:
+        yield "its_gpu", _YES
+        yield "its_driver", _YES
+    yield "its_model", _model(engine, model)
+
+
+def _platform(engine: Engine, role: Role, site: Site) -> Answer:
+    gates = engine.gates
+    if site.os is not None and site.os not in gates.os:
+        return False, f"runs on {', '.join(gates.os)}, not on {site.os}"
+    if role == "cpu":
+        return (True, None) if gates.cpu else (False, "needs an accelerator")
+    if site.cards is None:
+        return False, "no accelerator here"
+    if site.cards.vendor not in gates.vendors:
+        return False, f"runs on {', '.join(gates.vendors)} accelerators, not on {site.cards.name}"
+    possible = {site.os} if site.os else _SYSTEMS_OF_CARDS
+    return _YES if possible <= set(gates.os) else (None, "the operating system is not known")
+
+
+def _gpu(engine: Engine, cards: Cards) -> Answer:
+    floor = engine.gates.compute_capability_min
+    if cards.vendor != "nvidia" or floor is None:
+        return _YES
+    if cards.compute_capability is None:
+        return None, f"the compute capability of {cards.name} is not known"
+    if capability(cards.compute_capability) < capability(floor):
+        return False, (
+            f"{engine.version} starts at compute capability {floor}; {cards.name} has {cards.compute_capability}"
+        )
+    return _YES
+
+
+def _driver(engine: Engine, site: Site) -> Answer:
+    floor = engine.gates.driver_min
+    if floor is None or site.cards is None or site.cards.vendor != "nvidia":
+        return _YES
+    if site.driver is None:
+        return True, f"needs NVIDIA driver {floor.major} or newer; the driver here is not known"
+    if int(site.driver.partition(".")[0]) < floor.major:
+        return False, f"{engine.version} needs NVIDIA driver {floor.major} or newer; {site.driver} is installed"
+    return _YES
+
+
+def _model(engine: Engine, model: Model) -> Answer:
+    architectures = engine.architectures
+    last = architectures.removed.get(model.architecture)
+    if last is not None:
+        earlier = engine.earlier_for(model.architecture)
+        dropped = f"{model.architecture} was dropped after {last}"
+        return (True, f"{dropped}, so {earlier.version} is pinned") if earlier else (False, dropped)
+    if engine_policy(engine).overhead.files == "gguf":
+        return _YES
+    if architectures.serves(model.architecture) is False:
+        return False, f"{model.architecture} is not among its architectures"
+    precision = precisions().get(model.native_format)
+    if precision is None or not any(name in engine.gates.formats for name in precision.formats):
+        return False, f"does not load {model.native_format} checkpoints"
+    return _YES
+
+
+def _backend(engine: Engine, model: Model) -> str | None:
+    """The backend an engine of several must be told to use, such as LMDeploy's ``pytorch``."""
+    if "backend" not in engine.flags:
+        return None
+    earlier = engine.earlier_for(model.architecture)
+    return earlier.backend if earlier else engine.architectures.backend_for(model.architecture)
+
+
+def dtype(engine: Engine, model: Model, cards: Cards | None) -> str | None:
+    """``half`` where the card has no bf16 and the checkpoint needs it, else None: leave it to the engine."""
+    floor = engine.gates.bf16_min_compute_capability
+    has = cards.compute_capability if cards else None
+    if floor and has and model.native_format == "bf16" and capability(has) < capability(floor):
+        return "half"
+    return None
+
+
+def place(engine: Engine, geometry: Geometry, cards: Cards, demand: Demand) -> PrecisionChoice | Unknown:
+    """The least harmful precision that holds the demand on these cards, with its memory ledger."""
+    context = min(demand.context_tokens, geometry.context_limit or demand.context_tokens)
+    load = Load(geometry.native_format, context, demand.full_sequences(context))
+    return best_precision(geometry, engine, cards, load)

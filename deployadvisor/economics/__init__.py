@@ -1,0 +1,1 @@
+"""What it costs: list prices times volume, and rented hours. Every price carries its date."""

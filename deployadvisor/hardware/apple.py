@@ -1,0 +1,98 @@
+"""Apple chips: one memory for processor and GPU, of which macOS lets the GPU have only a part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from deployadvisor.catalog.gpus import Gpu
+from deployadvisor.hardware.machine import Accelerator, Host, Known, Number, Problem, Unknown
+from deployadvisor.hardware.names import identify
+from deployadvisor.hardware.system import GIB, System
+
+GPU_SHARE = 0.75
+"""Part of the memory that Metal recommends to the GPU by default; machines measured give 0.66 to 0.84.
+
+Source: github.com/gpustack/gpustack/issues/1375, github.com/AlexsJones/llmfit/pull/754.
+"""
+
+_SHARE_SOURCE = "75 % of unified memory, the usual macOS default (github.com/gpustack/gpustack/issues/1375)"
+_CHIP = "machdep.cpu.brand_string"
+_MEMORY = "hw.memsize"
+_LIMIT = "iogpu.wired_limit_mb"
+
+
+def apple_accelerator(name: str, entry: Gpu | None, total: Number, free: Number, index: int = 0) -> Accelerator:
+    """The GPU of an Apple chip."""
+    not_nvidia = Unknown(unknown="Apple chips have no CUDA")
+    return Accelerator(
+        index=index,
+        vendor="apple",
+        name=name,
+        id=entry.id if entry else None,
+        kind="integrated",
+        memory_total_gib=total,
+        memory_free_gib=free,
+        unified_memory=True,
+        compute_capability=not_nvidia,
+        driver_version=Unknown(unknown="Metal comes with macOS"),
+        runtime_version=not_nvidia,
+    )
+
+
+def gpu_share(total: Number) -> Number:
+    """What the GPU may use of ``total`` unless the owner raises the limit."""
+    if isinstance(total, Unknown):
+        return total
+    return Known[float](value=GPU_SHARE * total.value, source=_SHARE_SOURCE)
+
+
+def share_problem(name: str) -> Problem:
+    """Why less than the whole memory is free."""
+    return Problem(
+        what=f"memory of {name}",
+        reason=f"macOS lets the GPU use about {GPU_SHARE:.0%} of the unified memory by default",
+        remedy="raise it with sudo sysctl iogpu.wired_limit_mb=<MiB>, and leave some to the system",
+    )
+
+
+def read_apple(system: System, host: Host) -> tuple[tuple[Accelerator, ...], tuple[Problem, ...]]:
+    """The GPU of this Mac; none where the processor is not Apple's."""
+    answers = _answers(system.sysctl(_CHIP, _MEMORY, _LIMIT) or "")
+    name = answers.get(_CHIP, "")
+    if not name:
+        reason = "sysctl named no chip within two seconds"
+        return (), (Problem(what="Apple GPU", reason=reason, remedy=f"try sysctl {_CHIP}"),)
+    if not name.startswith("Apple"):
+        return (), ()
+    total = _total(answers, host)
+    allowed, problems = _allowed(answers, total, name)
+    free = _smallest((allowed, host.memory_available_gib))
+    return (apple_accelerator(name, identify(name, None), total, free),), problems
+
+
+def _answers(text: str) -> dict[str, str]:
+    """``name: value`` lines; a variable that the system lacks is left out."""
+    lines = (line.partition(": ") for line in text.splitlines())
+    return {name: value.strip() for name, colon, value in lines if colon}
+
+
+def _total(answers: dict[str, str], host: Host) -> Number:
+    size = answers.get(_MEMORY, "")
+    if size.isdecimal() and len(size) < 20 and int(size) > 0:
+        return Known[float](value=int(size) / GIB, source=f"sysctl {_MEMORY}")
+    return host.memory_total_gib
+
+
+def _allowed(answers: dict[str, str], total: Number, name: str) -> tuple[Number, tuple[Problem, ...]]:
+    """The owner's limit where one is set (0 means the default), else the default share."""
+    limit = answers.get(_LIMIT, "0")
+    if limit.isdecimal() and len(limit) < 20 and int(limit) > 0:
+        return Known[float](value=int(limit) / 1024, source=f"sysctl {_LIMIT}"), ()
+    return gpu_share(total), (share_problem(name),)
+
+
+def _smallest(readings: Iterable[Number]) -> Number:
+    known = [reading for reading in readings if isinstance(reading, Known)]
+    if known:
+        return min(known, key=lambda reading: reading.value)
+    return Unknown(unknown="neither sysctl nor psutil says how much memory there is")

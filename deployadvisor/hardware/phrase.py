@@ -1,0 +1,171 @@
+"""Read the terms of a hardware phrase: cards, ``[N x] NAME [MEMORY]``, or the host, ``cpu MEMORY [N cores]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from deployadvisor.catalog.gpus import Gpu
+from deployadvisor.errors import DeployAdvisorError, HardwareError, Where
+from deployadvisor.hardware.names import find_card, sizes_gb, take_size
+
+MAX_CARDS = 1024
+MAX_HOST_GIB = 65_536
+MAX_CORES = 4096
+
+_COUNT = re.compile(r"([-0-9][0-9.,_]*)(?:\s*[×*]\s*|[xX]\s*|\s+[xX]\s+)(?=\S)")
+_COUNT_AFTER = re.compile(r"(?P<name>.+?)\s*[x×*]\s*(?P<count>[0-9]+)", re.IGNORECASE)
+_COUNT_ALONE = re.compile(r"(?P<count>[0-9]+)\s+(?P<name>.+)")
+_CORES = re.compile(r"(?<![\w.-])(-?[0-9]+)[\s-]*(?:v?cpus|v?cores?|threads)\b", re.IGNORECASE)
+_HOST_START = re.compile(r"cpu\b", re.IGNORECASE)
+_RAM = re.compile(r"\bram\b", re.IGNORECASE)
+_HOST_WORD = re.compile(r"\b(?:cpu|ram|memory)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a phrase and the column (from 1) at which it starts."""
+
+    text: str
+    column: int
+
+    def refuse(self, message: str, *, allowed: Sequence[str] = (), remedy: str | None = None) -> NoReturn:
+        """Raise an error that names this term and its place."""
+        raise HardwareError(f'"{shortened(self.text)}": {message}', where=self.where, allowed=allowed, remedy=remedy)
+
+    @property
+    def where(self) -> Where:
+        """Place in the phrase, which counts as line 1 of "hardware"."""
+        return Where("hardware", 1, self.column)
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """Cards of one kind."""
+
+    gpu: Gpu
+    count: int
+    size_gib: float | None
+    """Memory that the phrase states; for a card sold in one size it only confirms the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostTerm:
+    """What a phrase says about the host."""
+
+    memory_gib: float
+    cores: int | None
+    term: Term
+
+
+def terms(text: str) -> Iterator[Term]:
+    """Split a phrase at ``+``; an empty part is an error."""
+    position = 0
+    for piece in text.split("+"):
+        column = position + len(piece) - len(piece.lstrip()) + 1
+        if not piece.strip():
+            message = "a term is missing" if "+" in text else "the hardware phrase is empty"
+            raise HardwareError(message, where=Where("hardware", 1, column), remedy='write one like "2x H100"')
+        yield Term(piece.strip(), column)
+        position += len(piece) + 1
+
+
+def read_term(term: Term) -> Cards | HostTerm:
+    """What one term says; ``HardwareError`` for one that names nothing."""
+    if term.text.casefold() == "none":
+        term.refuse("stands alone, not beside other terms")
+    try:
+        return _host_term(term) if _is_host(term.text) else _cards(term)
+    except DeployAdvisorError as error:
+        raise (error if error.where else _located(error, term)) from error
+
+
+def _located(error: DeployAdvisorError, term: Term) -> HardwareError:
+    """The catalogue's answer, said about a place in the phrase."""
+    hint = _count_hint(term.text)
+    prefix = "" if f'"{term.text}"' in error.message else f'"{shortened(term.text)}": '
+    return HardwareError(
+        shortened(prefix + error.message, 300),
+        where=term.where,
+        allowed=error.allowed,
+        suggestion=None if hint else error.suggestion,
+        remedy=hint or error.remedy,
+    )
+
+
+def _count_hint(text: str) -> str | None:
+    """How to write ``H100 x8`` and ``8 H100``."""
+    found = _COUNT_AFTER.fullmatch(text) or _COUNT_ALONE.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        find_card(found["name"])
+    except DeployAdvisorError:
+        return None
+    return f'write the count first: "{found["count"]}x {found["name"]}"'
+
+
+def _is_host(text: str) -> bool:
+    """It begins with cpu, speaks of RAM, or has only sizes: ``M3 Max (16-core CPU)`` is a card."""
+    counted = _COUNT.match(text)
+    words = text[counted.end() :] if counted else text
+    return bool(_HOST_START.match(words) or _RAM.search(words) or not _left_over(words))
+
+
+def _left_over(text: str) -> str:
+    """What is neither a size, a number of cores nor a host word."""
+    rest, _ = take_size(_CORES.sub(" ", text))
+    return " ".join(re.sub(r"[,;:()]", " ", _HOST_WORD.sub(" ", rest)).split())
+
+
+def _host_term(term: Term) -> HostTerm:
+    if _COUNT.match(term.text):
+        term.refuse("the host takes no count", remedy='write its whole memory, like "cpu 64GB 16 cores"')
+    cores = _CORES.search(term.text)
+    _, memory_gib = take_size(_CORES.sub(" ", term.text))
+    if extra := _left_over(term.text):
+        term.refuse(f'cannot read "{shortened(extra)}"', remedy='write it like "cpu 64GB 16 cores"')
+    if memory_gib is None:
+        term.refuse("the host's memory is missing", remedy='write it like "cpu 32GB"')
+    if not _HOST_WORD.search(term.text) and not cores:
+        term.refuse("memory of what?", remedy=f'write "cpu {shortened(term.text)}", or a card before it')
+    if not 0 < memory_gib <= MAX_HOST_GIB:
+        term.refuse(f"host memory must be more than 0 and at most {MAX_HOST_GIB:,} GB")
+    return HostTerm(memory_gib, _core_count(cores[1], term) if cores else None, term)
+
+
+def _core_count(digits: str, term: Term) -> int:
+    if not 1 <= int(digits) <= MAX_CORES:
+        term.refuse(f"the number of cores must be from 1 to {MAX_CORES:,}")
+    return int(digits)
+
+
+def _cards(term: Term) -> Cards:
+    counted = _COUNT.match(term.text)
+    count = _card_count(counted[1], term) if counted else 1
+    gpu, size_gib = find_card(term.text[counted.end() :] if counted else term.text)
+    if size_gib is not None and gpu.vendor == "apple":
+        _check_apple_size(gpu, size_gib, term)
+    return Cards(gpu, count, size_gib)
+
+
+def _card_count(digits: str, term: Term) -> int:
+    if not digits.isdecimal():
+        term.refuse(f'the count must be a whole number from 1, not "{digits}"')
+    if not 1 <= int(digits) <= MAX_CARDS:
+        term.refuse(f"the count must be from 1 to {MAX_CARDS:,}")
+    return int(digits)
+
+
+def _check_apple_size(gpu: Gpu, size_gib: float, term: Term) -> None:
+    largest = gpu.memory_gb or MAX_HOST_GIB
+    if not 1 <= size_gib <= largest:
+        term.refuse(f"{gpu.name} is sold with up to {largest:g} GB", allowed=sizes_gb([gpu]))
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """``text`` on one line of at most ``limit`` characters, for messages."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable if len(printable) <= limit else f"{printable[: limit - 3]}..."

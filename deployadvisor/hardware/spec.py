@@ -1,0 +1,202 @@
+"""Turn a hardware phrase into a machine: ``8x H200``, ``2x RTX 4090 + cpu 64GB 16 cores``, ``M3 Max 64GB``, ``none``.
+
+Terms are joined by ``+``. A term is cards, ``[N x] NAME [MEMORY]``, or the host, ``cpu MEMORY [N cores]`` or
+``MEMORY RAM``. What a phrase does not say stays unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from deployadvisor.catalog.gpus import Gpu
+from deployadvisor.errors import HardwareError, Where
+from deployadvisor.hardware.apple import apple_accelerator, gpu_share, share_problem
+from deployadvisor.hardware.host import Os
+from deployadvisor.hardware.machine import (
+    Accelerator,
+    Host,
+    Kind,
+    Known,
+    Machine,
+    Number,
+    Problem,
+    Text,
+    Unknown,
+)
+from deployadvisor.hardware.phrase import MAX_CARDS, Cards, HostTerm, read_term, terms
+from deployadvisor.hardware.saved import is_path, read_machine
+
+MAX_PHRASE_CHARS = 400
+
+_NOT_SAID = Unknown(unknown="the phrase does not say")
+_NPU_VENDORS = ("huawei",)
+
+
+def resolve_hardware(value: str | Machine | None, probe: Callable[[], Machine]) -> Machine:
+    """The machine that ``value`` means: a machine, ``probe`` (the default), a saved file, or a phrase."""
+    if isinstance(value, Machine):
+        return value
+    if value is None or value.strip().casefold() == "probe":
+        return probe()
+    if is_path(value):
+        return read_machine(value)
+    return machine_from_phrase(value)
+
+
+def machine_from_phrase(text: str) -> Machine:
+    """The machine that a phrase describes; ``HardwareError`` says which term is wrong, and where.
+
+    >>> [card.id for card in machine_from_phrase("2x H200").accelerators]
+    ['h200', 'h200']
+    """
+    _check_text(text)
+    if text.strip().casefold() == "none":
+        unsaid = Unknown(unknown='the phrase is "none"')
+        return Machine(description="none", host=_host(unsaid, unsaid, unsaid, unsaid))
+    parts = [read_term(term) for term in terms(text)]
+    cards = [part for part in parts if isinstance(part, Cards)]
+    hosts = [part for part in parts if isinstance(part, HostTerm)]
+    _check_together(cards, hosts)
+    return _assembled(text.strip(), cards, hosts[0] if hosts else None)
+
+
+def _check_text(text: str) -> None:
+    where = Where("hardware", 1, 1)
+    if len(text) > MAX_PHRASE_CHARS:
+        message = f"the hardware phrase has {len(text):,} characters; the limit is {MAX_PHRASE_CHARS}"
+        raise HardwareError(message, where=where)
+    if not all(letter.isprintable() or letter.isspace() for letter in text):
+        raise HardwareError("the hardware phrase has a character that cannot be printed", where=where)
+
+
+# What fits together
+
+
+def _check_together(cards: Sequence[Cards], hosts: Sequence[HostTerm]) -> None:
+    if len(hosts) > 1:
+        hosts[1].term.refuse("the host is described twice")
+    total = sum(part.count for part in cards)
+    if total > MAX_CARDS:
+        raise HardwareError(
+            f"the phrase has {total:,} cards; the limit is {MAX_CARDS:,}", where=Where("hardware", 1, 1)
+        )
+    vendors = {part.gpu.vendor for part in cards}
+    if "apple" in vendors and len(vendors) > 1:
+        message = "an Apple chip works in a Mac, which takes no other accelerator"
+        raise HardwareError(message, where=Where("hardware", 1, 1), remedy="describe one machine at a time")
+    unified = next((part.gpu for part in cards if part.gpu.unified_memory), None)
+    if unified and hosts:
+        name = unified.name
+        hosts[0].term.refuse(f"the memory of {name} is the host's memory", remedy=f'write it once, after "{name}"')
+
+
+def _assembled(description: str, cards: Sequence[Cards], host: HostTerm | None) -> Machine:
+    each = [part for part in cards for _ in range(part.count)]
+    return Machine(
+        description=description,
+        accelerators=tuple(_accelerator(part, index) for index, part in enumerate(each)),
+        host=_described_host(cards, host),
+        problems=tuple(_problems(cards)),
+    )
+
+
+def _described_host(cards: Sequence[Cards], part: HostTerm | None) -> Host:
+    unified = next((card for card in cards if card.gpu.unified_memory), None)
+    memory: Number = _NOT_SAID
+    cores: Number = _NOT_SAID
+    if unified:
+        memory = _memory(unified)
+    elif part:
+        memory = Known[float](value=part.memory_gib, source="phrase")
+    if part and part.cores:
+        cores = Known[float](value=part.cores, source="phrase")
+    arch: Text = _NOT_SAID
+    if any(card.gpu.vendor == "apple" for card in cards):
+        arch = Known[str](value="arm64", source="Apple chips")
+    return _host(_os(cards), arch, cores, memory)
+
+
+def _host(os: Known[Os] | Unknown, arch: Text, cores: Number, memory: Number) -> Host:
+    return Host(
+        os=os,
+        arch=arch,
+        cpu_model=_NOT_SAID,
+        cores=cores,
+        memory_total_gib=memory,
+        memory_available_gib=memory,
+        container=_NOT_SAID,
+        disk_free_gib=_NOT_SAID,
+    )
+
+
+def _os(cards: Sequence[Cards]) -> Known[Os] | Unknown:
+    if any(part.gpu.vendor == "apple" for part in cards):
+        return Known[Os](value="macos", source="Apple chips run macOS")
+    if cards and not any(part.gpu.consumer for part in cards):
+        source = "assumed for a phrase with a data-centre card"
+        return Known[Os](value="linux", source=source)
+    return _NOT_SAID
+
+
+# Accelerators
+
+
+def _accelerator(part: Cards, index: int) -> Accelerator:
+    gpu, total = part.gpu, _memory(part)
+    if gpu.vendor == "apple":
+        return apple_accelerator(gpu.name, gpu, total, gpu_share(total), index)
+    return Accelerator(
+        index=index,
+        vendor=gpu.vendor,
+        name=gpu.name,
+        id=gpu.id,
+        kind=_kind(gpu),
+        memory_total_gib=total,
+        memory_free_gib=_all_free(total),
+        unified_memory=gpu.unified_memory,
+        compute_capability=_compute_capability(gpu),
+        driver_version=_NOT_SAID,
+        runtime_version=_NOT_SAID,
+    )
+
+
+def _memory(part: Cards) -> Number:
+    """Apple counts unified memory in binary units; other cards have what the catalogue says."""
+    gpu = part.gpu
+    if gpu.vendor == "apple" and (size := part.size_gib or gpu.memory_gb):
+        source = "phrase" if part.size_gib else f"largest size sold, {'; '.join(gpu.source)}"
+        return Known[float](value=size, source=source)
+    if gpu.usable_memory_gib is None:
+        remedy = f'write it in the phrase, like "{gpu.name} 64GB"' if gpu.vendor == "apple" else None
+        return Unknown(unknown=f"the catalogue does not know the memory of {gpu.name}", remedy=remedy)
+    return Known[float](value=gpu.usable_memory_gib, source=gpu.memory_basis)
+
+
+def _all_free(total: Number) -> Number:
+    if isinstance(total, Unknown):
+        return total
+    return Known[float](value=total.value, source="phrase: card assumed idle")
+
+
+def _kind(gpu: Gpu) -> Kind:
+    if gpu.unified_memory:
+        return "integrated"
+    return "npu" if gpu.vendor in _NPU_VENDORS else "gpu"
+
+
+def _compute_capability(gpu: Gpu) -> Text:
+    if gpu.compute_capability is not None:
+        return Known[str](value=gpu.compute_capability, source="; ".join(gpu.source))
+    if gpu.vendor != "nvidia":
+        return Unknown(unknown="only NVIDIA cards have one")
+    return Unknown(unknown="the catalogue does not know it")
+
+
+def _problems(cards: Sequence[Cards]) -> Iterator[Problem]:
+    for part in cards:
+        if part.gpu.vendor == "apple":
+            yield share_problem(part.gpu.name)
+    count = sum(part.count for part in cards if part.gpu.unified_memory)
+    if count > 1:
+        reason = "each of these chips is a computer of its own; the memory shown for the host is that of one"
+        yield Problem(what=f"{count} chips with unified memory", reason=reason, remedy="plan one replica each")

@@ -1,0 +1,1 @@
+"""From an answer to a folder of files that start: which files, how they are filled, checked and written."""

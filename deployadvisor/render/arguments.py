@@ -1,0 +1,44 @@
+"""The command line of an engine: what the plan computed, and what only the bundle knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployadvisor.catalog.engines import Engine
+from deployadvisor.recommendation import Plan
+from deployadvisor.render.layout import Layout
+from deployadvisor.render.weights import Weights
+
+
+def container_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
+    """The command in a container, on the container's own network."""
+    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "0.0.0.0")  # noqa: S104
+    return [*engine.image_runs, *own, *layout.always, *plan.flags]
+
+
+def native_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
+    """The command without a container, on loopback: no flag that opens it to the network."""
+    own = _own(engine, layout, weights.name, weights, served_name, plan, "127.0.0.1")
+    return [*own, *(flag for flag in layout.always if flag != "--listen"), *plan.flags]
+
+
+def _own(
+    engine: Engine, layout: Layout, place: str, weights: Weights, served_name: str, plan: Plan, host: str
+) -> Iterator[str]:
+    """Model, address, port, name and backend, where the engine has an option that the plan has not set."""
+    # TextGen is started by a script that takes the one .gguf file there is.
+    if layout.fetch != "gguf":
+        yield from _model(engine, place, weights)
+    values = {"host": host, "port": engine.port, "served_name": served_name, "backend": plan.backend}
+    for field, value in values.items():
+        option = engine.flags.get(field)  # type: ignore[call-overload]
+        if option is not None and value and not set(option.names) & set(plan.flags):
+            yield from (option.names[0], str(value))
+
+
+def _model(engine: Engine, place: str, weights: Weights) -> Iterator[str]:
+    option = engine.flags.get("model")
+    if weights.origin == "gguf_repo" and engine.id == "llama_cpp":
+        yield from ("--hf-repo", weights.reference)
+    elif option is not None:
+        yield from ([place] if option.kind == "positional" else [option.names[0], place])

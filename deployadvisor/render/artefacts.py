@@ -1,0 +1,54 @@
+"""Files that are data: built in Python, dumped as YAML or JSON, so that no value can become syntax.
+
+Manifests name the builders; a builder that returns None leaves its file out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from deployadvisor.errors import RenderError
+from deployadvisor.render import compose, gateway, tune
+from deployadvisor.render.view import View
+
+BUILDERS: Mapping[str, Callable[[View], Any]] = {
+    "compose": compose.compose_file,
+    "compose_tuned": compose.tuned_file,
+    "compose_adapter": compose.adapter_file,
+    "gateway_compose": gateway.compose_file,
+    "litellm_config": gateway.litellm_config,
+    "recipe": tune.recipe,
+    "examples": tune.examples,
+}
+
+
+def build(name: str, path: str, view: View) -> str | None:
+    """The text of the data file ``path`` made by builder ``name``."""
+    if name not in BUILDERS:
+        raise RenderError(f'{path}: no builder "{name}"', allowed=BUILDERS)
+    data = BUILDERS[name](view)
+    return None if data is None else dump(data, PurePosixPath(path).suffix)
+
+
+def dump(data: Any, suffix: str) -> str:
+    """YAML with every character beyond ASCII escaped, which alone reads every string back unchanged; or JSON."""
+    if suffix == ".jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in data)
+    if suffix == ".json":
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return yaml.dump(data, Dumper=_Indented, allow_unicode=False, sort_keys=False, width=10_000)
+
+
+class _Indented(yaml.SafeDumper):
+    """Lists stand inside their key, and nothing is an anchor."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True

@@ -1,0 +1,144 @@
+"""The files of a deployment: which ones, filled in, read back and ready to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from deployadvisor import documents
+from deployadvisor.errors import RenderError
+from deployadvisor.recommendation import Recommendation
+from deployadvisor.render import artefacts, readme
+from deployadvisor.render.check import Issue, check_files, env_names
+from deployadvisor.render.check_compose import check_compose, check_flags, strings
+from deployadvisor.render.compose_engine import command
+from deployadvisor.render.environment import render_template
+from deployadvisor.render.folder import RECORD, WriteReport, digest, write_folder
+from deployadvisor.render.manifest import FileEntry
+from deployadvisor.render.targets import available_targets, default_targets, select
+from deployadvisor.render.view import View
+from deployadvisor.resources import templates_folder
+
+__all__ = ["Bundle", "RenderedFile", "WriteReport", "available_targets", "default_targets", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """One finished file."""
+
+    text: str
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Bundle(Mapping[str, RenderedFile]):
+    """Finished files by their path in the folder, and the targets they are for."""
+
+    files: Mapping[str, RenderedFile]
+    targets: tuple[str, ...]
+
+    def __getitem__(self, path: str) -> RenderedFile:
+        """The file at ``path``."""
+        return self.files[path]
+
+    def __iter__(self) -> Iterator[str]:
+        """Paths, README.md first."""
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+    def write(self, folder: Path, force: bool = False) -> WriteReport:
+        """Write all files into ``folder``, or none; edited and foreign files are overwritten only with ``force``."""
+        return write_folder(self.files, Path(folder), force=force)
+
+
+def render(
+    advice: Recommendation,
+    targets: Sequence[str] | None = None,
+    extra_files: Mapping[str, str] = MappingProxyType({}),
+) -> Bundle:
+    """Make all files for ``advice``; without ``targets`` those that suit the plan.
+
+    Raises RenderError when the answer is not decided, when a target does not exist or cannot run the plan, and when
+    a rendered file does not read back as what it should be.
+    """
+    view = View(advice, select(advice, targets))
+    files = {
+        "README.md": RenderedFile(readme.page(view)),
+        **dict(_target_files(view)),
+        **{_safe(path): RenderedFile(text) for path, text in extra_files.items()},
+        "advice.json": RenderedFile(advice.to_json()),
+    }
+    _refuse_issues([*check_files(files, _words_of_the_user(advice)), *_semantic_issues(files, view)])
+    files[RECORD] = RenderedFile(_record(view, files))
+    return Bundle(MappingProxyType(files), tuple(one.id for one in view.targets))
+
+
+def _target_files(view: View) -> Iterator[tuple[str, RenderedFile]]:
+    context = readme.context(view)
+    for target in view.targets:
+        for entry in target.files:
+            text = _text(entry, view, context) if _applies(entry, view) else None
+            if text is not None:
+                yield entry.path, RenderedFile(text, entry.executable)
+
+
+def _applies(entry: FileEntry, view: View) -> bool:
+    return not entry.engines or (not view.hosted and view.engine.id in entry.engines)
+
+
+def _text(entry: FileEntry, view: View, context: Mapping[str, Any]) -> str | None:
+    if entry.data is not None:
+        return artefacts.build(entry.data, entry.path, view)
+    template = entry.template or ""
+    if entry.language == "trusted":
+        return (templates_folder() / template).read_text(encoding="utf-8")
+    return render_template(template, entry.language, context)
+
+
+def _safe(path: str) -> str:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise RenderError(f"{path} leads out of the folder")
+    return str(parts)
+
+
+def _semantic_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[Issue]:
+    if "compose.yaml" in files:
+        data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
+        problems = check_compose(data, env_names(files[".env.example"].text))
+        yield from (Issue("compose.yaml", problem) for problem in problems)
+    if view.serving is not None and not view.hosted:
+        flags = check_flags(view.engine, command(view).get("command", []))
+        yield from (Issue("plan.flags", problem) for problem in flags)
+
+
+def _refuse_issues(issues: Sequence[Issue]) -> None:
+    if issues:
+        listed = "; ".join(str(issue) for issue in issues)
+        raise RenderError(f"the rendered files are not right: {listed}")
+
+
+def _words_of_the_user(advice: Recommendation) -> str:
+    """All text in the answer: template marks in it are the user's own and stay."""
+    return "\n".join(strings(advice.model_dump(mode="json")))
+
+
+def _record(view: View, files: Mapping[str, RenderedFile]) -> str:
+    """What ``.deployadvisor.yaml`` remembers: versions, rules, targets, and a digest of every file."""
+    advice = view.advice
+    return artefacts.dump(
+        {
+            "schema": "deployadvisor/folder@1",
+            "deployadvisor": advice.deployadvisor_version,
+            "ruleset": {"version": advice.ruleset.version, "digest": advice.ruleset.digest},
+            "targets": [one.id for one in view.targets],
+            "files": {path: digest(file.text.encode()) for path, file in files.items()},
+        },
+        ".yaml",
+    )

@@ -1,0 +1,153 @@
+"""Read every rendered file back as its own kind of file before anything is written.
+
+What real tools accept although it cannot work (undeclared services, wrong ports, half a ``${``, abbreviated
+flags) is checked in ``check_compose``. Problems are values; the bundle turns them into one error.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+from deployadvisor import documents
+from deployadvisor.errors import DocumentError
+
+_LEFTOVER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
+_ENV_LINE = re.compile(r"(?P<comment>#\s*)?(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>.*)")
+_HOLLOW = ("None", "null", "TODO", "FIXME", "CHANGEME", "changeme")
+
+
+class HasText(Protocol):
+    """A rendered file."""
+
+    @property
+    def text(self) -> str:
+        """Its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong with one file."""
+
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        """``path: what is wrong``."""
+        return f"{self.path}: {self.text}"
+
+
+def check_files(files: Mapping[str, HasText], allowed: str = "") -> tuple[Issue, ...]:
+    """Parse all files back; ``allowed`` is text of the user's in which template marks are meant."""
+    return tuple(
+        Issue(path, problem) for path, file in files.items() for problem in _problems(path, file.text, allowed)
+    )
+
+
+def _problems(path: str, text: str, allowed: str) -> Iterator[str]:
+    if not text.strip():
+        yield "is empty"
+        return
+    if not text.endswith("\n"):
+        yield "does not end with a line break"
+    name = PurePosixPath(path)
+    yield from _PARSERS.get(name.suffix or name.name, _nothing)(text, path)
+    if name.suffix not in (".json", ".jsonl", ".py"):
+        marks = (mark for mark in _LEFTOVER.findall(text) if _bare(mark) not in _bare(allowed))
+        yield from (f"template mark left over: {mark}" for mark in marks)
+
+
+def _bare(text: str) -> str:
+    """Without what quoting adds: the user's own braces are compared, however they were escaped."""
+    return re.sub(r"[\\\s'\"`]", "", text)
+
+
+def _nothing(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    return iter(())
+
+
+def _yaml(text: str, path: str) -> Iterator[str]:
+    try:
+        value = documents.parse(text, path).value
+    except DocumentError as error:
+        yield error.message
+    else:
+        yield from hollow(value)
+
+
+def _json(text: str, path: str) -> Iterator[str]:
+    try:
+        documents.parse_json(text, path)
+    except DocumentError as error:
+        yield error.message
+
+
+def _jsonl(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            json.loads(line)
+        except ValueError as error:
+            yield f"line {number}: {error}"
+
+
+def _env(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _ENV_LINE.fullmatch(line)
+        if match is None and line.strip() and not line.startswith("#"):
+            yield f"line {number} is neither NAME=value nor a comment"
+        if match is not None and not match["comment"] and not match["value"]:
+            yield f"line {number}: {match['name']} is empty"
+
+
+def _shell(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    lines = text.splitlines()
+    if not lines[0].startswith("#!/"):
+        yield "does not start with #!/"
+    if not any(line.startswith("set -eu") for line in lines):
+        yield "does not stop at the first error (set -eu)"
+
+
+def _python(text: str, path: str) -> Iterator[str]:
+    try:
+        ast.parse(text, path)
+    except SyntaxError as error:
+        yield f"line {error.lineno}: {error.msg}"
+
+
+def _caddyfile(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    if text.count("{") != text.count("}"):
+        yield "braces do not match"
+
+
+_PARSERS: Mapping[str, Callable[[str, str], Iterator[str]]] = {
+    ".yaml": _yaml,
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".example": _env,
+    ".sh": _shell,
+    ".py": _python,
+    "Caddyfile": _caddyfile,
+}
+
+
+def hollow(value: Any, place: str = "") -> Iterator[str]:
+    """Values that mean somebody still has to fill something in."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from hollow(item, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from hollow(item, f"{place}[{index}]")
+    elif value is None or value == "" or value in _HOLLOW:
+        yield f"{place} has no value"
+
+
+def env_names(text: str) -> frozenset[str]:
+    """Variables that a ``.env.example`` explains, set or commented out."""
+    matches = (_ENV_LINE.fullmatch(line) for line in text.splitlines())
+    return frozenset(match["name"] for match in matches if match)

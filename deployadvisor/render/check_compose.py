@@ -1,0 +1,95 @@
+"""What Compose's schema lets through although it cannot start: our own checks on ``compose.yaml``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from deployadvisor.catalog.engines import Engine, known_flags
+
+Data = dict[str, Any]
+
+_DURATION = re.compile(r"(\d+(us|ms|s|m|h))+")
+_REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Z_][A-Z0-9_]*)(?::[?-][^${}]*)?\})")
+_DURATIONS = ("interval", "timeout", "start_period", "start_interval")
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9./_-]*:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*)(@sha256:[0-9a-f]{64})?")
+_NUMBER = re.compile(r"-\d+(\.\d+)?")
+
+
+def check_compose(data: Data, variables: frozenset[str]) -> Iterator[str]:
+    """Everything wrong with a whole Compose file; ``variables`` are those that ``.env.example`` explains."""
+    for name, service in data["services"].items():
+        for problem in _service_problems(service, data):
+            yield f"service {name}: {problem}"
+    yield from _reference_problems(data, variables)
+
+
+def _service_problems(service: Data, data: Data) -> Iterator[str]:
+    yield from _undeclared(service, data)
+    yield from _port_problems(service)
+    yield from _health_problems(service.get("healthcheck", {}))
+    match = _IMAGE.fullmatch(service.get("image", ""))
+    if match is None or match["tag"] == "latest":
+        yield f"image {service.get('image')} is not pinned to a tag"
+
+
+def _undeclared(service: Data, data: Data) -> Iterator[str]:
+    for other in service.get("depends_on", {}):
+        if other not in data["services"]:
+            yield f"depends on {other}, which is not a service"
+    for network in service.get("networks", ()):
+        if network not in data.get("networks", {}):
+            yield f"network {network} is not declared"
+    for mount in service.get("volumes", ()):
+        if mount["type"] == "volume" and mount["source"] not in data.get("volumes", {}):
+            yield f"volume {mount['source']} is not declared"
+        if mount["type"] == "bind" and not mount["source"].startswith(("/", "./", "${")):
+            yield f"bind mount {mount['source']} is not a path"
+
+
+def _port_problems(service: Data) -> Iterator[str]:
+    for published in service.get("ports", ()):
+        numbers = re.findall(r"(?:^|:-?)(\d+)(?=$|:|\})", re.sub(r"\d+\.\d+\.\d+\.\d+", "", published))
+        if not numbers or not all(1 <= int(number) <= 65535 for number in numbers):
+            yield f"port {published} is out of range"
+
+
+def _health_problems(health: Data) -> Iterator[str]:
+    for key in _DURATIONS:
+        if key in health and not _DURATION.fullmatch(health[key]):
+            yield f"healthcheck {key} {health[key]!r} is not a duration"
+
+
+def _reference_problems(data: Data, variables: frozenset[str]) -> Iterator[str]:
+    for text in strings(data):
+        rest = _REFERENCE.sub("", text)
+        if "$" in rest:
+            yield f"unfinished or unescaped $ in {text!r}"
+        names = (match["name"] for match in _REFERENCE.finditer(text))
+        yield from (f"${{{name}}} is not in .env.example" for name in names if name and name not in variables)
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All texts in a value, keys excluded."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
+def check_flags(engine: Engine, words: list[str]) -> Iterator[str]:
+    """Every flag must be spelled out and known to the pinned version; abbreviations pass argparse, not us."""
+    known = known_flags(engine.id)
+    for word in words:
+        flag, _, _ = word.partition("=")
+        if not flag.startswith("-") or _NUMBER.fullmatch(flag):
+            continue
+        if flag in engine.never:
+            yield f"{flag} must not be used: {engine.never[flag]}"
+        elif flag not in known and flag.replace("--no-", "--", 1) not in known:
+            yield f"{engine.name} {engine.version} has no option {flag}"

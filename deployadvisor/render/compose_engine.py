@@ -1,0 +1,209 @@
+"""The engine's own services: the one that answers, one a replica, and the one that fetches the weights first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployadvisor.errors import RenderError
+from deployadvisor.render.arguments import container_arguments
+from deployadvisor.render.interpolation import optional, required
+from deployadvisor.render.view import View
+from deployadvisor.render.weights import IN_CONTAINER
+
+Data = dict[str, Any]
+
+INSIDE, OUTSIDE = "inside", "outside"
+"""The network of the engine, without internet, and the one with it."""
+
+WEIGHTS_VOLUME = "weights"
+SETUP = "/setup"
+"""Where files of the bundle that a container runs are mounted."""
+
+_IMAGE_FOR = {"amd": "rocm", "none": "cpu", "nvidia": "cuda"}
+_SCRATCH = ("/tmp", "/run")  # noqa: S108 - inside the container
+_LOADING = "30m"  # large checkpoints load, compile and warm up for this long before the health check counts
+
+
+def engine_service(view: View, index: int) -> Data:
+    """The service of replica ``index``."""
+    return {
+        **image(view),
+        **command(view),
+        "environment": environment(view, index),
+        "volumes": mounts(view),
+        "networks": [INSIDE] if fetched_before(view) else [INSIDE, OUTSIDE],
+        **_waits_for_fetch(view),
+        "healthcheck": healthcheck(view),
+        **cards(view, index),
+        **hardening(read_only=view.layout.read_only),
+    }
+
+
+def image(view: View) -> Data:
+    """The pinned image, or how to build it where the project publishes none."""
+    engine = view.engine
+    if engine.image is None:
+        _refuse_unbuildable(view)
+        return {"image": f"deployadvisor-{engine.id}:{engine.version}", "build": {"context": "./engine"}}
+    variant = _IMAGE_FOR.get(view.vendor, "")
+    if view.vendor == "amd" and variant not in engine.image_variants:
+        raise RenderError(f"no image of {engine.name} for AMD cards is in the catalogue")
+    return {"image": engine.image_variants.get(variant, engine.image)}
+
+
+def _refuse_unbuildable(view: View) -> None:
+    if view.vendor not in view.layout.requirements:
+        raise RenderError(f"no image of {view.engine.name} can be built for {view.vendor} cards")
+
+
+def command(view: View) -> Data:
+    """The command line of the engine; engines that are set up by variables have none."""
+    if not view.engine.flags:
+        return {}
+    plan = view.advice.plan
+    return {"command": container_arguments(view.engine, view.layout, view.weights, view.served_name, plan)}
+
+
+def environment(view: View, index: int = 0) -> Data:
+    """Variables: the layout's, the plan's, offline switches once the weights are there, and keys by reference."""
+    offline = view.layout.offline if fetched_before(view) else {}
+    values: Data = {**view.layout.environment, **offline, **view.advice.plan.environment}
+    key = view.engine.api_key
+    # Engines that take the key only as a flag get none: it would show in process lists and `docker inspect`, and
+    # only the proxy, which checks it, can reach them.
+    if view.engine_checks_key and key.name:
+        values[key.name] = required("API_KEY")
+    if view.vendor == "amd":
+        values["ROCR_VISIBLE_DEVICES"] = ",".join(card_numbers(view, index))
+    if not fetched_before(view):
+        values["HF_TOKEN"] = optional("HF_TOKEN")
+    return values
+
+
+def mounts(view: View) -> list[Data]:
+    """Local weights, or the volume they are fetched into, and caches that must survive a restart."""
+    found = [weights_mount(view)]
+    found += [volume(name, path) for name, path in view.layout.caches.items()]
+    return [mount for mount in found if mount]
+
+
+def weights_mount(view: View) -> Data:
+    """Where the engine finds its weights."""
+    weights, engine = view.weights, view.engine
+    if weights.is_local and engine.id != "ollama":
+        return bind(weights.name, weights.in_container)
+    if view.layout.fetch == "gguf":
+        return volume(WEIGHTS_VOLUME, str(IN_CONTAINER))
+    return volume(WEIGHTS_VOLUME, view.layout.cache_path or engine.cache_path or "/root/.cache")
+
+
+def healthcheck(view: View) -> Data:
+    """Asks the engine itself, with what its image has on board; loading is given time."""
+    url = f"http://127.0.0.1:{view.engine.port}{view.engine.health_path}"
+    tests = {
+        "curl": ["CMD", "curl", "--fail", "--silent", "--output", "/dev/null", url],
+        "python": ["CMD", "python3", "-c", f"import urllib.request as r; r.urlopen('{url}', timeout=4)"],
+        "ollama": ["CMD", "ollama", "list"],
+    }
+    return {
+        "test": tests[view.layout.probe],
+        "interval": "10s",
+        "timeout": "5s",
+        "retries": 6,
+        "start_period": _LOADING,
+    }
+
+
+def cards(view: View, index: int) -> Data:
+    """The cards of one replica, and the shared memory that several cards talk through."""
+    plan = view.advice.plan
+    count = plan.tensor_parallel * plan.pipeline_parallel
+    if not plan.gpus:
+        return {}
+    shared = {"shm_size": "16gb"} if count > 1 else {}
+    if view.vendor == "amd":
+        return {"devices": ["/dev/kfd", "/dev/dri"], "group_add": ["video"], **shared}
+    device = {"driver": "nvidia", "device_ids": card_numbers(view, index), "capabilities": ["gpu"]}
+    return {"deploy": {"resources": {"reservations": {"devices": [device]}}}, **shared}
+
+
+def card_numbers(view: View, index: int) -> list[str]:
+    """Indexes of the cards of replica ``index``: those of the planned kind that the machine shows, in order."""
+    plan = view.advice.plan
+    count = plan.tensor_parallel * plan.pipeline_parallel
+    seen = [card.index for card in view.advice.machine.accelerators if card.visible and card.id == plan.gpu]
+    numbers = seen if len(seen) >= count * plan.replicas else list(range(count * plan.replicas))
+    return [str(number) for number in numbers[index * count : (index + 1) * count]]
+
+
+def fetched_before(view: View) -> bool:
+    """Whether the engine finds its weights on disk, so that it needs no internet."""
+    return view.weights.is_local or view.layout.fetch != "none"
+
+
+def fetch_service(view: View) -> Data | None:
+    """A service that fetches the weights, or makes the Ollama model, and ends; None where there is nothing to do."""
+    kind = view.layout.fetch
+    if kind == "ollama":
+        return {**_one_shot(view), **_ollama_create(view)}
+    if view.weights.is_local or kind == "none":
+        return None
+    return {**_one_shot(view), **_hub_download(view)}
+
+
+def _one_shot(view: View) -> Data:
+    return {**image(view), "restart": "no", "networks": [OUTSIDE], **hardening(restart=False)}
+
+
+def _hub_download(view: View) -> Data:
+    weights = view.weights
+    wanted = {"MODEL_ID": weights.name, **({"GGUF_QUANT": weights.quant} if weights.quant else {})}
+    place = {"GGUF_FOLDER": str(IN_CONTAINER)} if view.layout.fetch == "gguf" else {}
+    return {
+        "entrypoint": ["python3", f"{SETUP}/fetch.py"],
+        "environment": {**wanted, **place, "HF_TOKEN": optional("HF_TOKEN")},
+        "volumes": [bind("./engine/fetch.py", f"{SETUP}/fetch.py"), weights_mount(view)],
+    }
+
+
+def _ollama_create(view: View) -> Data:
+    weights = view.weights
+    local = [bind(weights.name, weights.in_container)] if weights.is_local else []
+    return {
+        "entrypoint": ["sh", f"{SETUP}/create-model.sh"],
+        "volumes": [bind("./engine", SETUP), *local, weights_mount(view)],
+    }
+
+
+def _waits_for_fetch(view: View) -> Data:
+    if fetch_service(view) is None:
+        return {}
+    return {"depends_on": {"fetch": {"condition": "service_completed_successfully"}}}
+
+
+def hardening(*, read_only: bool = False, restart: bool = True) -> Data:
+    """What every container gets: no privileges, bounded logs, a fixed root file system where the image bears it."""
+    frozen = {"read_only": True, "tmpfs": list(_SCRATCH)} if read_only else {}
+    return {
+        **({"restart": "unless-stopped"} if restart else {}),
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        **frozen,
+        "logging": {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}},
+    }
+
+
+def bind(source: str, target: str, *, read_only: bool = True) -> Data:
+    """A file or folder of the host; Compose refuses to start when it is not there instead of making it."""
+    return {
+        "type": "bind",
+        "source": source,
+        "target": target,
+        "read_only": read_only,
+        "bind": {"create_host_path": False},
+    }
+
+
+def volume(name: str, target: str) -> Data:
+    """A named volume."""
+    return {"type": "volume", "source": name, "target": target}

@@ -1,0 +1,67 @@
+"""How each engine sits in a container or on a desktop, and what goes wrong with it: ``templates/engines/<id>.yaml``.
+
+What an engine *is* stands in the engine catalogue; here stands only what the rendered files and pages need beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal
+
+from pydantic import Field
+
+from deployadvisor.documents import read
+from deployadvisor.render.manifest import Part, Words, validated
+from deployadvisor.resources import display_path, templates_folder
+
+
+class Trouble(Part):
+    """One row of the troubleshooting table. Commands may use ``{{ view }}``."""
+
+    symptom: Words
+    cause: Words
+    command: str
+    native: str | None = None
+    """The command outside a container; None where the row cannot happen there."""
+    source: str | None = None
+
+
+class Metric(Part):
+    """A metric worth watching."""
+
+    metric: str
+    meaning: Words
+
+
+class Layout(Part):
+    """One engine's container and pages."""
+
+    probe: Literal["curl", "python", "ollama"]
+    """What the image has on board to ask for its own health."""
+    read_only: bool = False
+    """The container works with a root file system that it cannot change."""
+    caches: Mapping[str, str] = Field(default_factory=dict)
+    """Further folders that must survive a restart: volume name to path."""
+    environment: Mapping[str, str] = Field(default_factory=dict)
+    offline: Mapping[str, str] = Field(default_factory=dict)
+    """Variables that keep an engine whose weights are on disk from asking the internet."""
+    fetch: Literal["hub", "gguf", "ollama", "none"]
+    """How weights are fetched before the engine starts; ``none``: the engine fetches them itself."""
+    web_ui_port: int | None = None
+    cache_path: str | None = None
+    """Folder of the cache in an image that the bundle builds itself; otherwise the catalogue has it."""
+    requirements: Mapping[str, str] = Field(default_factory=dict)
+    """What a self-built image installs beside the engine, by maker of the cards (``none`` without cards)."""
+    always: tuple[str, ...] = ()
+    """Flags that the engine needs to answer at all, whatever the plan."""
+    watch: tuple[Metric, ...] = ()
+    troubleshoot: tuple[Trouble, ...]
+
+
+@cache
+def layout_of(engine_id: str) -> Layout:
+    """The layout of one engine."""
+    path = templates_folder() / "engines" / f"{engine_id}.yaml"
+    document = read(path, display_path(path))
+    return validated(Layout, document.value, document)

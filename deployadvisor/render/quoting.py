@@ -1,0 +1,154 @@
+"""One quoting function for every text format that is written: a value comes out as itself or not at all.
+
+YAML and JSON are not here: they are built as data and dumped. What a format cannot express safely raises
+RenderError instead of being altered.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+
+from deployadvisor.errors import RenderError
+
+
+class Quoted(str):
+    """Text that is already in the language of the file it goes into."""
+
+    __slots__ = ()
+
+
+def shell(value: object) -> Quoted:
+    """One word of a POSIX shell.
+
+    >>> shell("it's $HOME")
+    '\\'it\\'"\\'"\\'s $HOME\\''
+    """
+    text = str(value)
+    if "\0" in text:
+        raise _refuse("a shell script", text)
+    return Quoted(shlex.quote(text))
+
+
+def python(value: object) -> Quoted:
+    """A Python literal, in ASCII."""
+    return Quoted(ascii(value))
+
+
+_CADDY_WORD = re.compile(r"[A-Za-z0-9._:/-]+")
+
+
+def caddy(value: object) -> Quoted:
+    """A bare token of a Caddyfile; braces, quotes, spaces and ``$`` have a meaning there and are refused."""
+    return _listed(value, _CADDY_WORD, "a Caddyfile")
+
+
+_DOCKER_WORD = re.compile(r"[A-Za-z0-9._:/@=+\[\],-]+")
+
+
+def dockerfile(value: object) -> Quoted:
+    """A bare word of a Dockerfile instruction."""
+    return _listed(value, _DOCKER_WORD, "a Dockerfile")
+
+
+_ENV_PLAIN = re.compile(r"[A-Za-z0-9._:/@%+,=-]+")
+_ENV_QUOTED = re.compile(r"[^'\\\x00-\x1f\x7f]+")
+
+
+def env(value: object) -> Quoted:
+    """A value of a ``.env`` file; single quotes keep everything else literal in Compose and in a shell."""
+    text = str(value)
+    if _ENV_PLAIN.fullmatch(text):
+        return Quoted(text)
+    if _ENV_QUOTED.fullmatch(text):
+        return Quoted(f"'{text}'")
+    raise _refuse("a .env file", text)
+
+
+def modelfile(value: object) -> Quoted:
+    """A value of an Ollama Modelfile, which has quotes but no escapes.
+
+    A bare value runs to the end of the line; triple quotes may span lines. Runes that do not print are dropped by
+    Ollama, so they are refused here. Source: ollama parser/parser.go.
+    """
+    text = str(value)
+    lines = text.split("\n")
+    if not all(line.isprintable() for line in lines) or not text or text != text.strip():
+        raise _refuse("a Modelfile", text)
+    if len(lines) == 1 and not text.startswith('"'):
+        return Quoted(text)
+    if '"""' in text or text.endswith('"'):
+        raise _refuse("a Modelfile", text)
+    return Quoted(f'"""{text}"""')
+
+
+_MARKDOWN_SPECIAL = re.compile(r"[\\`*\[\]<>|{}~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_MARKDOWN_START = re.compile(r"^(?:([+-])(?=\s|$)|(#)(?=#{0,5}(?:\s|$))|([=-])(?=[=-]*$)|(\d{1,9})([.)])(?=\s|$))")
+
+
+def markdown(value: object) -> Quoted:
+    """Running text on one line of Markdown, in a table or not: shown as it is, never as markup or HTML."""
+    escaped = _MARKDOWN_SPECIAL.sub(r"\\\g<0>", _one_line(value))
+    return Quoted(_MARKDOWN_START.sub(_escape_start, escaped))
+
+
+def _escape_start(match: re.Match[str]) -> str:
+    *signs, number, stop = match.groups()
+    return f"{number}\\{stop}" if number else f"\\{next(filter(None, signs))}"
+
+
+def code(value: object) -> Quoted:
+    """Inline code in Markdown, whatever backticks it holds."""
+    text = _one_line(value)
+    ticks = "`" * (_longest_run("`", text) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return Quoted(f"{ticks}{pad}{text}{pad}{ticks}")
+
+
+def code_cell(value: object) -> Quoted:
+    """Inline code in a Markdown table, where a bar ends the cell even inside code."""
+    return Quoted(code(value).replace("|", "\\|"))
+
+
+def fenced(text: str, language: str = "") -> Quoted:
+    """A fenced Markdown block that its content cannot close."""
+    fence = "`" * max(3, _longest_run("`", text) + 1)
+    return Quoted(f"{fence}{language}\n{text.strip(chr(10))}\n{fence}\n")
+
+
+def trusted(value: object) -> Quoted:
+    """Text of the templates themselves, written in the language of the file."""
+    return Quoted(value)
+
+
+def _one_line(value: object) -> str:
+    """Whitespace and control characters become single spaces."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(value)).split())
+
+
+def _longest_run(sign: str, text: str) -> int:
+    return max((len(run) for run in re.findall(re.escape(sign) + "+", text)), default=0)
+
+
+def _listed(value: object, allowed: re.Pattern[str], place: str) -> Quoted:
+    text = str(value)
+    if not allowed.fullmatch(text):
+        raise _refuse(place, text)
+    return Quoted(text)
+
+
+def _refuse(place: str, text: str) -> RenderError:
+    return RenderError(f"{place} cannot hold {text!a}", remedy="use a simpler name")
+
+
+QUOTING: Mapping[str, Callable[[object], Quoted]] = {
+    "shell": shell,
+    "python": python,
+    "caddy": caddy,
+    "dockerfile": dockerfile,
+    "env": env,
+    "modelfile": modelfile,
+    "markdown": markdown,
+}
+"""Quoting function of every text format, by the name that manifests use."""

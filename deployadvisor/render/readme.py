@@ -1,0 +1,161 @@
+"""README.md: the page of the person on call. One page a language, with sections that the targets add."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deployadvisor.catalog.engines import DriverFloor
+from deployadvisor.recommendation import Rejected
+from deployadvisor.render import compose, compose_engine
+from deployadvisor.render.environment import render_template, render_text
+from deployadvisor.render.layout import Trouble
+from deployadvisor.render.view import View
+
+
+def page(view: View) -> str:
+    """README.md in the language of the answer."""
+    return render_template(f"common/README.{view.advice.lang}.md.j2", "markdown", context(view))
+
+
+def context(view: View) -> Mapping[str, Any]:
+    """What all templates of a bundle may use."""
+    advice = view.advice
+    return {
+        "view": view,
+        "page": Page(view),
+        "advice": advice,
+        "plan": advice.plan,
+        "lang": advice.lang,
+        "troubles": [] if view.hosted or view.serving is None else troubles(view),
+        "ruled_out": [ruled_out(one) for one in advice.rejected],
+    }
+
+
+@dataclass(frozen=True)
+class Page:
+    """Facts that only README.md mentions. None is a fact that the page leaves out."""
+
+    view: View
+
+    @property
+    def driver_floor(self) -> DriverFloor | None:
+        """Oldest driver that runs the pinned build."""
+        return self.view.engine.gates.driver_min
+
+    @property
+    def weights_gib(self) -> int | None:
+        """Size of the weights on disk, rounded up."""
+        memory = self.view.advice.estimate.memory
+        return math.ceil(memory.weights_gib) if memory else None
+
+    @property
+    def local_check(self) -> str:
+        """Command that shows whether local weights may be read."""
+        return f"ls -l {shlex.quote(self.view.weights.name)}"
+
+    @property
+    def fetches(self) -> bool:
+        """Whether a service runs before the engine starts."""
+        return compose_engine.fetch_service(self.view) is not None
+
+    @property
+    def engine_is_closed(self) -> bool:
+        """Whether the engine itself has no way to the internet."""
+        return compose_engine.fetched_before(self.view)
+
+    @property
+    def image_text(self) -> str:
+        """The image of the engine."""
+        return str(compose_engine.image(self.view)["image"])
+
+    @property
+    def metrics_command(self) -> str | None:
+        """Command that prints the metrics, with what the image has on board."""
+        engine = self.view.engine
+        if engine.metrics_path is None:
+            return None
+        url = f"http://127.0.0.1:{engine.port}{engine.metrics_path}"
+        tools = {
+            "curl": f"curl -s {url}",
+            "python": f"python3 -c \"import urllib.request as r; print(r.urlopen('{url}').read().decode())\"",
+        }
+        return f"docker compose exec {self.view.service} {tools[self.view.layout.probe]}"
+
+    @property
+    def cards_here(self) -> int:
+        """Cards that training may use."""
+        return sum(card.visible for card in self.view.advice.machine.accelerators)
+
+    @property
+    def serves_adapter(self) -> bool:
+        """Whether the engine takes the adapter beside the base model."""
+        serving = self.view.serving
+        return serving is not None and serving.id == "compose" and bool(compose.adapter_arguments(self.view))
+
+    @property
+    def merged_name(self) -> str:
+        """What clients call the merged model."""
+        return replace(self.view, tuned=True).served_name
+
+    @property
+    def reach_check(self) -> str:
+        """Command that shows whether the provider can be reached."""
+        return f"curl -s -o /dev/null -w '%{{http_code}}\\n' {shlex.quote(self.view.direct_base_url)}/models"
+
+    @property
+    def provider_notes(self) -> tuple[str, ...]:
+        """What the catalogue knows of the provider's limits and places."""
+        found = [self.view.provider, *([self.view.fallback] if self.view.fallback else [])]
+        notes = [(one.name, (one.rate_limit_note, one.residency, one.notes)) for one in found]
+        return tuple(f"{name}: {note}" for name, texts in notes for note in texts if note)
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleRow:
+    """One line of the troubleshooting table, in one language."""
+
+    symptom: str
+    cause: str
+    command: str
+    source: str | None
+
+
+def troubles(view: View) -> list[TroubleRow]:
+    """What goes wrong with this engine, with commands for where it runs."""
+    return [row for trouble in view.layout.troubleshoot if (row := _row(trouble, view)) is not None]
+
+
+def _row(trouble: Trouble, view: View) -> TroubleRow | None:
+    command = trouble.native if view.native else trouble.command
+    if command is None:
+        return None
+    return TroubleRow(
+        symptom=getattr(trouble.symptom, view.advice.lang),
+        cause=getattr(trouble.cause, view.advice.lang),
+        command=render_text(command, "shell", {"view": view}),
+        source=trouble.source,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A candidate that is out, and the first principle or lack that put it there."""
+
+    name: str
+    texts: Sequence[str]
+    where: str
+
+
+def ruled_out(rejected: Rejected) -> RuledOut:
+    """What the page says about a rejected candidate."""
+    first = rejected.objections[0]
+    reason = first.because or first.missing or first.rule
+    return RuledOut(
+        name=rejected.route or rejected.engine or rejected.provider or "",
+        texts=(reason, *first.details),
+        where=first.where,
+    )

@@ -1,0 +1,137 @@
+"""Which targets can run a plan, and which are taken when nobody asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from deployadvisor.catalog.gpus import gpus
+from deployadvisor.errors import RenderError, nearest
+from deployadvisor.hardware.machine import value_of
+from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.manifest import Manifest, Needs, manifests
+
+_TRAINING = ("adapter", "full_tuning")
+
+
+def serving_engine(advice: Recommendation) -> str | None:
+    """The engine that answers requests: the one of the serve stage, else the engine of the answer."""
+    served = (stage.engine for stage in advice.stages if stage.stage == "serve" and stage.engine)
+    return next(served, advice.engine)
+
+
+def has_tuning(advice: Recommendation) -> bool:
+    """Whether there are weights to train before, or instead of, serving."""
+    return any(stage.stage == "tune" for stage in advice.stages) or advice.profile.get("customization") in _TRAINING
+
+
+def card_vendor(advice: Recommendation) -> str:
+    """Maker of the cards that the plan uses, ``none`` when it uses none."""
+    if not advice.plan.gpus:
+        return "none"
+    if advice.plan.gpu and advice.plan.gpu in gpus():
+        return gpus()[advice.plan.gpu].vendor
+    return next((card.vendor for card in advice.machine.accelerators), "nvidia")
+
+
+def available_targets(advice: Recommendation) -> tuple[str, ...]:
+    """Targets that can run this plan, preferred first; empty when there is no plan to run."""
+    if advice.status != "decided":
+        return ()
+    return tuple(one.id for one in _by_preference(advice) if refusal(one.needs, advice) is None)
+
+
+def default_targets(advice: Recommendation) -> tuple[str, ...]:
+    """The targets to render when none is named: one that serves, and tuning where the plan has it."""
+    names = available_targets(advice)
+    chosen: dict[str, str] = {}
+    for name in names:
+        chosen.setdefault(manifests()[name].role, name)
+    return tuple(name for name in names if name in chosen.values())
+
+
+def select(advice: Recommendation, names: Sequence[str] | None) -> tuple[Manifest, ...]:
+    """The manifests to render; raises RenderError for blocked answers and for targets that cannot be."""
+    _refuse_undecided(advice)
+    if names is not None and not names:
+        raise RenderError("no target was named", allowed=available_targets(advice))
+    chosen = tuple(
+        _named(name, advice) for name in dict.fromkeys(names if names is not None else default_targets(advice))
+    )
+    if not chosen:
+        raise RenderError(f"no target can run this plan: {_all_refusals(advice)}")
+    _refuse_collisions(chosen)
+    return tuple(sorted(chosen, key=lambda one: one.role == "serve"))
+
+
+def refusal(needs: Needs, advice: Recommendation) -> str | None:
+    """Why a target with these needs cannot run the plan, or None when it can."""
+    return next(_refusals(needs, advice), None)
+
+
+def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
+    engine, vendor, nodes = serving_engine(advice), card_vendor(advice), advice.plan.nodes
+    if needs.tuning and not has_tuning(advice):
+        yield "nothing is to be trained"
+    if needs.serves_with == "engine" and engine is None:
+        yield "the plan uses a hosted provider, not an engine of its own"
+    if needs.serves_with == "provider" and advice.provider is None:
+        yield "the plan serves with an engine of its own, not a hosted provider"
+    if needs.engines and engine not in needs.engines:
+        yield f"it is for {', '.join(needs.engines)}, and the plan uses {engine}"
+    if needs.vendors and vendor not in needs.vendors:
+        yield f"it cannot hand {vendor} cards to the engine"
+    if needs.max_nodes is not None and nodes > needs.max_nodes:
+        yield f"it runs on one machine, and the plan spans {nodes}"
+
+
+def _by_preference(advice: Recommendation) -> list[Manifest]:
+    return sorted(manifests().values(), key=lambda one: not _is_preferred(one, advice))
+
+
+def _is_preferred(manifest: Manifest, advice: Recommendation) -> bool:
+    preferred = manifest.preferred
+    return (
+        advice.profile.get("platform") in preferred.platforms
+        or str(value_of(advice.machine.host.os)) in preferred.os
+        or card_vendor(advice) in preferred.vendors
+    )
+
+
+def _refuse_undecided(advice: Recommendation) -> None:
+    if advice.status == "blocked":
+        lacking = "; ".join(advice.missing) or "see the objections of every route"
+        raise RenderError(f"nothing to render, the answer is blocked; missing: {lacking}")
+    if advice.status == "open":
+        question = f"; next question: {advice.next_question.text}" if advice.next_question else ""
+        possible = ", ".join(advice.possible) or "several routes"
+        raise RenderError(f"nothing to render yet, the answer is open between {possible}{question}")
+
+
+def _named(name: str, advice: Recommendation) -> Manifest:
+    if name not in manifests():
+        raise RenderError(
+            f'unknown target "{name}"', allowed=tuple(manifests()), suggestion=nearest(name, manifests())
+        )
+    reason = refusal(manifests()[name].needs, advice)
+    if reason:
+        usable = available_targets(advice)
+        raise RenderError(
+            f'target "{name}" cannot be used: {reason}',
+            allowed=usable,
+            remedy=f"usable here: {', '.join(usable)}" if usable else None,
+        )
+    return manifests()[name]
+
+
+def _all_refusals(advice: Recommendation) -> str:
+    reasons = ((name, refusal(one.needs, advice)) for name, one in manifests().items())
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons if reason)
+
+
+def _refuse_collisions(chosen: Sequence[Manifest]) -> None:
+    serving = [one.id for one in chosen if one.role == "serve"]
+    if len(serving) > 1:
+        raise RenderError(
+            f"targets {' and '.join(serving)} both serve and would write the same files",
+            remedy="render them into separate folders",
+        )

@@ -1,0 +1,266 @@
+"""What the templates of one bundle may say: the answer, the engine or provider, and names made from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+from deployadvisor.catalog.engines import Engine, engines
+from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.providers import Provider
+from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.arguments import native_arguments
+from deployadvisor.render.hosted import MAIN, Deployment, deployments
+from deployadvisor.render.layout import Layout, layout_of
+from deployadvisor.render.manifest import Manifest
+from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine
+from deployadvisor.render.weights import Weights, served_name, slug, weights_for
+
+PORT = 8080
+"""Where the proxy of a bundle is published, unless ``PORT`` is set."""
+
+GATEWAY_PORT = 4000
+
+API_PATHS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/embeddings",
+    "/v1/models",
+    "/v1/models/*",
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """One bundle as its templates see it. ``targets`` ends with the one that serves, if any."""
+
+    advice: Recommendation
+    targets: tuple[Manifest, ...]
+    tuned: bool = False
+    """Whether the merged model of ``tune/`` takes the place of the base model."""
+
+    @cached_property
+    def serving(self) -> Manifest | None:
+        """The target that answers requests."""
+        return next((one for one in self.targets if one.role == "serve"), None)
+
+    @cached_property
+    def versions(self) -> Mapping[str, Any]:
+        """Pinned tools of all targets by name."""
+        return {name: pin for one in self.targets for name, pin in one.versions.items()}
+
+    @cached_property
+    def project(self) -> str:
+        """Name of the Compose project."""
+        return slug(self.advice.name, "deployment")
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that serves; only for targets that have one."""
+        return engines()[serving_engine(self.advice) or "transformers"]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the engine sits in its container."""
+        return layout_of(self.engine.id)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Where the weights come from."""
+        if self.tuned:
+            return Weights("folder", "./tune/output/merged")
+        return weights_for(self.engine, self.advice.plan.model, self.advice.plan.precision)
+
+    @cached_property
+    def base_weights(self) -> Weights:
+        """What is fine-tuned, always as Transformers loads it."""
+        return weights_for(engines()["transformers"], self.advice.plan.model, None)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The hosted provider; only for targets that have one."""
+        return self.deployments[0].provider
+
+    @cached_property
+    def fallback(self) -> Provider | None:
+        """The second provider behind the gateway."""
+        return self.deployments[1].provider if len(self.deployments) > 1 else None
+
+    @cached_property
+    def hosted(self) -> bool:
+        """Whether requests go to a provider."""
+        return self.serving is not None and self.serving.needs.serves_with == "provider"
+
+    @cached_property
+    def native(self) -> bool:
+        """Whether the engine runs without a container."""
+        return self.serving is not None and self.serving.id == "native"
+
+    @cached_property
+    def served_name(self) -> str:
+        """What clients put into ``model``."""
+        if self.hosted:
+            return MAIN
+        base = self.base_weights if self.tuned else self.weights
+        return served_name(self.engine, base)
+
+    @cached_property
+    def adapter_name(self) -> str:
+        """What clients put into ``model`` to reach the adapter."""
+        return f"{self.project}-adapter"
+
+    @cached_property
+    def vendor(self) -> str:
+        """Maker of the cards in use, or ``none``."""
+        return card_vendor(self.advice)
+
+    @cached_property
+    def cards(self) -> str:
+        """The cards in words, such as ``2 × NVIDIA H100 SXM``."""
+        plan = self.advice.plan
+        if not plan.gpus:
+            return plan.hardware
+        name = gpus()[plan.gpu].name if plan.gpu and plan.gpu in gpus() else plan.hardware
+        return f"{plan.gpus} × {name}"
+
+    @cached_property
+    def services(self) -> tuple[str, ...]:
+        """Compose services that run the engine, one a replica."""
+        replicas = self.advice.plan.replicas
+        return ("engine",) if replicas == 1 else tuple(f"engine-{number}" for number in range(1, replicas + 1))
+
+    @cached_property
+    def upstreams(self) -> tuple[str, ...]:
+        """Where the proxy sends requests."""
+        port = GATEWAY_PORT if self.hosted else self.engine.port
+        names = ("gateway",) if self.hosted else self.services
+        return tuple(f"{name}:{port}" for name in names)
+
+    @cached_property
+    def upstream_health_path(self) -> str:
+        """Path that tells whether the thing behind the proxy is up."""
+        return "/health/liveliness" if self.hosted else self.engine.health_path
+
+    @cached_property
+    def api_paths(self) -> tuple[str, ...]:
+        """Paths of the OpenAI and Anthropic APIs that infer and list; the proxy passes no other."""
+        return API_PATHS
+
+    @cached_property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """The providers behind the gateway, the main one first."""
+        return deployments(self.advice)
+
+    @cached_property
+    def gateway_variables(self) -> tuple[str, ...]:
+        """Variables of ``.env`` that the providers need."""
+        return tuple(dict.fromkeys(name for one in self.deployments for name in one.variables))
+
+    @cached_property
+    def direct_works(self) -> bool:
+        """Whether an OpenAI client can reach the provider without the gateway."""
+        return self.provider.openai_compatible != "unknown"
+
+    @cached_property
+    def direct_base_url(self) -> str:
+        """The provider's endpoint, for a client that goes around the gateway."""
+        return self.deployments[0].endpoint.base_url
+
+    @cached_property
+    def direct_model(self) -> str:
+        """The provider's name of the model; empty where the user must choose one."""
+        return self.deployments[0].model or ""
+
+    @cached_property
+    def transformers_version(self) -> str:
+        """Version that trains."""
+        return engines()["transformers"].version
+
+    @cached_property
+    def web_ui_port(self) -> int:
+        """Port of the engine's web page, or 0."""
+        return 0 if self.hosted else self.layout.web_ui_port or 0
+
+    @cached_property
+    def requirements(self) -> str:
+        """What a self-built image installs beside the engine."""
+        return self.layout.requirements.get(self.vendor, "")
+
+    @cached_property
+    def requirements_file(self) -> str:
+        """The same as a file name, for engines whose requirements are files of their repository."""
+        return PurePosixPath(self.requirements).name
+
+    @cached_property
+    def native_arguments(self) -> tuple[str, ...]:
+        """Command line of an engine that runs without a container, after the name of the program."""
+        return tuple(native_arguments(self.engine, self.layout, self.weights, self.served_name, self.advice.plan))
+
+    @cached_property
+    def needs_hub_token(self) -> bool:
+        """Whether weights may have to be fetched with a login."""
+        return not self.weights.is_local and self.weights.origin != "ollama"
+
+    @cached_property
+    def modelfile_source(self) -> str:
+        """What the Modelfile starts from."""
+        if self.weights.is_local:
+            return self.weights.name if self.native else self.weights.in_container
+        return self.weights.modelfile_source
+
+    @property
+    def service(self) -> str:
+        """The service to look into first."""
+        return "gateway" if self.hosted else self.services[0]
+
+    @cached_property
+    def requires_key(self) -> bool:
+        """Whether clients must send the API key: always, except on a desktop's own loopback address."""
+        return not self.native
+
+    @cached_property
+    def engine_checks_key(self) -> bool:
+        """Whether the proxy passes the key on, because the engine takes it from its environment too."""
+        return not self.hosted and self.engine.api_key.kind == "env"
+
+    @cached_property
+    def port(self) -> int:
+        """Port on the host."""
+        return self.engine.port if self.native else PORT
+
+    @cached_property
+    def base_url(self) -> str:
+        """Base URL for an OpenAI client on the same host."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @cached_property
+    def health_url(self) -> str:
+        """Where health is asked for: one path for every engine behind the proxy."""
+        path = self.engine.health_path if self.native else "/health"
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    @cached_property
+    def chat_request(self) -> str:
+        """A small real request as JSON text."""
+        question = {"role": "user", "content": self.words("Reply with one short sentence.", "请用一句话回答：你好。")}
+        return json.dumps({"model": self.served_name, "messages": [question], "max_tokens": 256}, ensure_ascii=False)
+
+    @cached_property
+    def tuning(self) -> bool:
+        """Whether the bundle trains something."""
+        return has_tuning(self.advice) and any(one.role == "tune" for one in self.targets)
+
+    @cached_property
+    def private(self) -> bool:
+        """Whether the text stays on this machine."""
+        return not self.hosted
+
+    def words(self, english: str, chinese: str) -> str:
+        """The text in the language of the answer."""
+        return chinese if self.advice.lang == "zh" else english

@@ -1,0 +1,103 @@
+"""The least harmful number format that fits, in the order the catalogue gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from deployadvisor.catalog.engines import Engine, capability
+from deployadvisor.catalog.precisions import FileKind, Precision, precision_order, precisions
+from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.geometry import Geometry
+from deployadvisor.sizing.memory import Fit, Load, fit
+from deployadvisor.sizing.parallel import Cards
+from deployadvisor.sizing.policy import engine_policy
+
+Obtained = Literal["own", "online", "gguf", "requantised"]
+"""The checkpoint itself, quantised by the engine while loading, a GGUF file, or another checkpoint that somebody
+has quantised beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionChoice:
+    """The first format that fits; when none does, the last one tried, whose ``fit`` says what is missing."""
+
+    precision: str | None
+    """None: the engine loads no format of this model on these cards."""
+    fit: Fit | None
+    passed_over: tuple[tuple[str, str], ...] = ()
+    """Formats that come before it and why each was not taken."""
+    obtained: Obtained = "own"
+    online_option: str | None = None
+    """The engine's own name for quantising to it while loading."""
+
+
+def best_precision(
+    geometry: Geometry, engine: Engine, cards: Cards, load: Load, *, tensor_parallel: int | None = None
+) -> PrecisionChoice | Unknown:
+    """Choose a precision for ``load``, whose own ``precision`` is ignored; Unknown when one cannot be sized."""
+    policy = engine_policy(engine)
+    passed_over: list[tuple[str, str]] = []
+    last = PrecisionChoice(None, None)
+    for name in _candidates(geometry, policy.overhead.files):
+        refusal = _refusal(name, engine, cards)
+        if refusal:
+            passed_over.append((name, refusal))
+            continue
+        wanted = dataclasses.replace(load, precision=name)
+        placed = fit(geometry, policy, cards, wanted, tensor_parallel=tensor_parallel)
+        if isinstance(placed, Unknown):
+            return placed
+        last = PrecisionChoice(name, placed, tuple(passed_over), *_way(geometry, name, engine))
+        if placed.fits:
+            return last
+        passed_over.append((name, placed.reason))
+    return last if last.fit else PrecisionChoice(None, None, tuple(passed_over))
+
+
+def _way(geometry: Geometry, name: str, engine: Engine) -> tuple[Obtained, str | None]:
+    """How the format comes about, and the engine's word for it when it makes it itself."""
+    entry = precisions()[name]
+    if name == geometry.native_format:
+        return "own", None
+    if entry.kind == "gguf":
+        return "gguf", None
+    native = precisions().get(geometry.native_format)
+    option = next((word for word in entry.online if word in engine.online_quantization), None)
+    if option and native and native.bits_per_weight == native.embeddings_bits:
+        return "online", option
+    return "requantised", None
+
+
+def _candidates(geometry: Geometry, files: FileKind) -> Iterator[str]:
+    """The order for this kind of files; of a quantised checkpoint only itself and formats of fewer whole bits."""
+    native = precisions().get(geometry.native_format)
+    for name in precision_order(files):
+        if name != "native":
+            if native is None or int(precisions()[name].bits_per_weight) < int(native.bits_per_weight):
+                yield name
+        elif files == "safetensors" or (native and "gguf" in native.formats):
+            yield geometry.native_format
+
+
+def _refusal(name: str, engine: Engine, cards: Cards) -> str | None:
+    """Why the engine cannot load the format on these cards, or None."""
+    entry = precisions().get(name)
+    if entry is None:
+        return f'weights quantised as "{name}" are not supported yet'
+    reasons = [_format_refusal(entry, form, engine, cards) for form in entry.formats if form in engine.gates.formats]
+    if not reasons:
+        return f"{engine.name} does not load {name}"
+    return None if None in reasons else reasons[0]
+
+
+def _format_refusal(entry: Precision, form: str, engine: Engine, cards: Cards) -> str | None:
+    support = {str(key): value for key, value in engine.gates.formats.items()}[form]
+    if support.needs:
+        return f"{engine.name} loads {entry.id} only with {support.needs}"
+    floor, has = support.compute_capability_min, cards.compute_capability
+    if floor and has and capability(has) < capability(floor):
+        return f"{engine.name} loads {entry.id} from compute capability {floor}; {cards.name} has {has}"
+    return None

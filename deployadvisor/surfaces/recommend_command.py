@@ -1,0 +1,65 @@
+"""``deployadvisor recommend``: the whole main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deployadvisor.advise import recommend
+from deployadvisor.recommendation import Recommendation
+from deployadvisor.surfaces import options, view
+from deployadvisor.surfaces.words import WORDS
+
+_EPILOG = """\b
+Examples:
+  deployadvisor recommend project.yaml --hardware "2x A100 80GB" --out deploy/
+  deployadvisor recommend --set data_sensitivity=public --set requests_per_day=300 --hardware none
+  deployadvisor recommend project.yaml --json | jq .route
+"""
+
+
+@click.command("recommend", epilog=_EPILOG)
+@options.question_options
+@options.lang_option
+@options.json_option
+@click.option("--markdown", is_flag=True, help="Print the answer as Markdown.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the deployment folder here.")
+@options.bundle_options
+def command(
+    profile_path: str | None,
+    settings: tuple[str, ...],
+    hardware: str | None,
+    rules_folder: Path | None,
+    strict: bool,
+    lang: str,
+    as_json: bool,
+    markdown: bool,
+    out: Path | None,
+    targets: tuple[str, ...],
+    force: bool,
+) -> int:
+    """Recommend how to run the model of PROFILE (YAML or JSON, - for standard input), and say why."""
+    profile = options.read_profile(profile_path, settings)
+    advice = recommend(profile, hardware=hardware, rules=rules_folder, lang=lang, strict=strict)
+    if out is not None and advice.status == "decided":
+        report = advice.write(out, targets=targets or None, force=force)
+    if as_json:
+        click.echo(advice.to_json(), nl=False)
+    elif markdown:
+        click.echo(advice.to_markdown(), nl=False)
+    else:
+        for line in view.show(advice):
+            click.echo(line)
+        click.echo(_next_step(advice, out, len(report.paths) if out and advice.status == "decided" else 0))
+    return options.EXIT_CODES[advice.status]
+
+
+def _next_step(advice: Recommendation, out: Path | None, files: int) -> str:
+    words = WORDS[advice.lang]
+    if advice.status != "decided":
+        return ""
+    if out is None:
+        return f"\n  {words['next']}: {words['next_render']}\n"
+    read = words["next_read"].format(folder=out)
+    return f"\n  {words['wrote']} {out}/: {files} {words['files']}.  {words['next']}: {read}\n"

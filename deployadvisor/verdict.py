@@ -1,0 +1,267 @@
+"""The three decisions for one profile on one machine, in order: provider, engine per role, route.
+
+Providers and engines are decided first, because whether any is left is itself a fact that the route depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.models import Model, Role, find_model, model_defaults, models
+from deployadvisor.catalog.overheads import Method
+from deployadvisor.compatibility import Assessment, Demand, Site, assess_role, site_of
+from deployadvisor.decide.evaluate import Decision, evaluate
+from deployadvisor.decide.vocabulary import Vocabulary
+from deployadvisor.errors import ModelError, Where
+from deployadvisor.facts import Situation, of_profile, provider_attributes
+from deployadvisor.hardware.machine import Machine, Unknown
+from deployadvisor.profile import Profile
+from deployadvisor.recommendation import FactValue
+from deployadvisor.rulebook import Rulebook
+from deployadvisor.sizing import capacity
+from deployadvisor.sizing.finetune import finetune_memory
+from deployadvisor.sizing.geometry import geometry_of, read_folder
+from deployadvisor.sizing.speed import busy_share
+
+ROLES: tuple[Role, ...] = ("serve", "desktop", "cpu", "lab")
+ROLE_FACTS: dict[Role, str] = {
+    "serve": "can_serve",
+    "desktop": "can_run_desktop",
+    "cpu": "can_run_cpu",
+    "lab": "can_experiment",
+}
+DEFAULT_QUALITY = "small"
+_TUNING: tuple[tuple[Method, str], ...] = (
+    ("full", "full_model"),
+    ("lora", "adapter_only"),
+    ("qlora", "adapter_only"),
+)
+_SERVER_PLATFORMS = ("docker", "kubernetes", "bare_metal", "slurm")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChoice:
+    """The engine decision in one role, with the model it was taken for."""
+
+    role: Role
+    model: Model
+    assessments: Mapping[str, Assessment]
+    decision: Decision
+
+    @property
+    def chosen(self) -> Assessment | None:
+        """The winner, or the best of those still possible while something is not known."""
+        if self.decision.winner:
+            return self.assessments[self.decision.winner]
+        standings = self.decision.standings
+        best = max(self.decision.possible, key=lambda name: standings[name].high, default=None)
+        return self.assessments[best] if best else None
+
+    def objections(self) -> Iterator[str]:
+        """Why no engine of this role is left, one sentence an engine."""
+        for standing in self.decision.rejected:
+            assessment = self.assessments[standing.candidate.id]
+            failed = (name for name, value in assessment.attributes.items() if value == "no")
+            yield from (text for name in failed if (text := assessment.explain(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Facts and decisions, before they are put into words."""
+
+    profile: Profile
+    machine: Machine
+    site: Site
+    situation: Situation
+    roles: Mapping[Role, RoleChoice]
+    provider: Decision
+    route: Decision
+
+
+@dataclass(slots=True)
+class Bench:
+    """One machine under one rulebook; remembers engine assessments, so that asking again costs little."""
+
+    rulebook: Rulebook
+    machine: Machine
+    _assessed: dict[tuple[Role, str, Site, Demand], dict[str, Assessment]] = field(default_factory=dict)
+
+    def verdict(self, profile: Profile, *, strict: bool = False) -> Verdict:
+        """Take the three decisions."""
+        situation = of_profile(profile, self.rulebook.vocabulary, strict=strict)
+        provider = evaluate(self.rulebook.provider, situation.values(), provider_attributes(profile, situation))
+        situation = situation.with_facts(*_hosted_choice(provider))
+        site = site_of(self.machine, _assumed_os(situation))
+        named = named_model(profile.model) if profile.model is not None else None
+        roles = {
+            role: self._role(wanted_models(profile, role, named), role, profile, situation, site) for role in ROLES
+        }
+        situation = situation.with_facts(*_role_facts(roles))
+        situation = situation.with_facts(*_tuning_fact(roles["lab"].model, site))
+        situation = situation.with_facts(*_busy_fact(roles["serve"], situation))
+        if not strict:
+            situation = _assume_derived(situation, self.rulebook)
+        route = evaluate(self.rulebook.route, situation.values())
+        return Verdict(profile, self.machine, site, situation, roles, provider, route)
+
+    def _role(
+        self, wanted: Sequence[Model], role: Role, profile: Profile, situation: Situation, site: Site
+    ) -> RoleChoice:
+        """Try the models in order until an engine is left; otherwise keep the first."""
+        choices = (self._choose(role, model, profile, situation, site) for model in wanted)
+        first = next(choices)
+        if first.decision.status == "decided":
+            return first
+        return next((choice for choice in choices if choice.decision.status == "decided"), first)
+
+    def _choose(self, role: Role, model: Model, profile: Profile, situation: Situation, site: Site) -> RoleChoice:
+        demand = demand_of(profile, situation, model, self.rulebook.vocabulary)
+        key = (role, model.id, site, demand)
+        if key not in self._assessed:
+            self._assessed[key] = assess_role(role, model, site, demand)
+        assessments = self._assessed[key]
+        facts = {**situation.values(), "role": role}
+        attributes = {name: assessment.attributes for name, assessment in assessments.items()}
+        return RoleChoice(role, model, assessments, evaluate(self.rulebook.engine, facts, attributes))
+
+
+def wanted_models(profile: Profile, role: Role, named: Model | None) -> tuple[Model, ...]:
+    """The named model, or the defaults for a role and quality class, best first."""
+    if named is not None:
+        return (named,)
+    quality = profile.answered("quality") or DEFAULT_QUALITY
+    row = next(row for row in model_defaults() if row.role == role and row.quality == quality)
+    return tuple(models()[name] for name in row.models)
+
+
+def is_folder(name: str) -> bool:
+    """Whether a model is named by its place on disk."""
+    return name.startswith((".", "/", "~")) or Path(name).expanduser().is_dir()
+
+
+def named_model(name: str) -> Model:
+    """A catalogue model by id or alias, or a local folder with ``config.json``."""
+    where = Where("model")
+    if name.endswith(".gguf"):
+        raise ModelError(
+            f'"{name}": GGUF files cannot be read yet', where=where, remedy="name the model it was made from"
+        )
+    if is_folder(name):
+        path = Path(name).expanduser()
+        if not path.is_dir():
+            raise ModelError(f'"{name}" is not a folder', where=where)
+        return read_folder(path)
+    try:
+        return find_model(name)
+    except ModelError as error:
+        error.where = where
+        error.remedy = "a model outside the catalogue can be given as a local folder with config.json"
+        raise
+
+
+def demand_of(profile: Profile, situation: Situation, model: Model, vocabulary: Vocabulary) -> Demand:
+    """What the engine must carry; a number that is open is planned with the value the vocabulary states."""
+
+    def planned(name: str) -> float:
+        answered = situation.number(name)
+        return float(vocabulary.facts[name].assume or 1) if answered is None else answered
+
+    prompt, answer = planned("input_tokens"), planned("output_tokens")
+    limit = model.max_position_embeddings
+    context = profile.answered("context_tokens") or capacity.context_tokens(prompt, answer, limit)
+    return Demand(context, prompt + answer, int(planned("peak_concurrency")))
+
+
+def _assumed_os(situation: Situation) -> str | None:
+    platform = situation.known.get("platform")
+    return "linux" if platform and platform.value in _SERVER_PLATFORMS else None
+
+
+Facts = tuple[dict[str, FactValue], dict[str, str]]
+
+
+def _computed(name: str, value: str | float, source: str) -> Facts:
+    return {name: FactValue(value=value, basis="computed", source=source)}, {}
+
+
+def _hosted_choice(provider: Decision) -> Facts:
+    left = [standing for standing in provider.standings.values() if not standing.objections]
+    if any(standing.doubts for standing in left):
+        return {}, {"hosted_choice": "depends on answers that are open"}
+    value = ("none", "one", "several")[min(len(left), 2)]
+    return _computed("hosted_choice", value, f"{len(left)} of {len(provider.standings)} providers in the catalogue")
+
+
+def _role_facts(roles: Mapping[Role, RoleChoice]) -> Facts:
+    known: dict[str, FactValue] = {}
+    unknown: dict[str, str] = {}
+    for role, choice in roles.items():
+        name = ROLE_FACTS[role]
+        if choice.decision.status == "open":
+            unknown[name] = _open_reason(choice)
+        else:
+            text = _role_source(choice)
+            value = "no" if choice.decision.status == "blocked" else "yes"
+            known[name] = FactValue(value=value, basis="computed", source=text)
+    return known, unknown
+
+
+def _role_source(choice: RoleChoice) -> str:
+    chosen = choice.chosen
+    if chosen is None:
+        return "; ".join(choice.objections()) or "no engine plays this role"
+    return f"{chosen.engine.name} {chosen.engine.version} with {choice.model.id}: {chosen.details.get('its_fit', '')}"
+
+
+def _open_reason(choice: RoleChoice) -> str:
+    texts = (choice.assessments[name].explain("its_fit") for name in choice.decision.possible)
+    return "; ".join(text for text in texts if text) or "depends on answers that are open"
+
+
+def _tuning_fact(model: Model, site: Site) -> Facts:
+    """The most that the cards hold: full tuning, else an adapter by LoRA or QLoRA."""
+    if site.cards is None:
+        return _computed("can_tune", "nothing", "no accelerator here")
+    geometry = geometry_of(model)
+    source = ""
+    for method, value in _TUNING:
+        needed = finetune_memory(geometry, method)
+        if isinstance(needed, Unknown):
+            return {}, {"can_tune": needed.unknown}
+        fits = needed.fits(site.cards)
+        if isinstance(fits, Unknown):
+            return {}, {"can_tune": fits.unknown}
+        source = f"{method} needs {needed.gib:.0f} GiB in all: {needed.basis}"
+        if fits.value:
+            return _computed("can_tune", value, source)
+    return _computed("can_tune", "nothing", source)
+
+
+def _busy_fact(serve: RoleChoice, situation: Situation) -> Facts:
+    chosen, name = serve.chosen, "gpu_busy_share"
+    requests, answer = situation.number("requests_per_day"), situation.number("output_tokens")
+    if chosen is None or chosen.fit is None or chosen.cards is None:
+        return {}, {name: "no engine runs here"}
+    if requests is None or answer is None:
+        return {}, {name: "follows from requests and answer length"}
+    gpu = gpus().get(chosen.cards.id or "")
+    bandwidth = gpu.memory_bandwidth_gb_s * chosen.fit.cards if gpu and gpu.memory_bandwidth_gb_s else None
+    weights_bytes = round(chosen.fit.weights_gib * 2**30)
+    share = busy_share(geometry_of(serve.model), weights_bytes, bandwidth, requests, answer)
+    if isinstance(share, Unknown):
+        return {}, {name: share.unknown}
+    return _computed(name, share.value, share.source)
+
+
+def _assume_derived(situation: Situation, rulebook: Rulebook) -> Situation:
+    """What could not be computed takes the vocabulary's assumption; the answer lists it with the reason."""
+    known, unknown = dict(situation.known), dict(situation.unknown)
+    for fact in rulebook.vocabulary.facts.values():
+        answerable = any(name in unknown for name in ("requests_per_day", "input_tokens", "output_tokens"))
+        if fact.derived and fact.assume is not None and fact.name not in known and not answerable:
+            reason = unknown.pop(fact.name, "not computed")
+            known[fact.name] = FactValue(value=fact.assume, basis="assumed", source=reason)
+    return Situation(known, unknown)

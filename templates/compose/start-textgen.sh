@@ -1,0 +1,10 @@
+#!/bin/sh
+# Starts TextGen with the one model there is: the first .gguf file (a model in parts starts with its first part).
+set -eu
+
+model=$(find /models -name '*.gguf' | sort | head -n 1)
+if [ -z "$model" ]; then
+  echo "no .gguf file in /models" >&2
+  exit 1
+fi
+exec "$@" --model-dir "$(dirname "$model")" --model "$(basename "$model")"

@@ -1,0 +1,174 @@
+"""Accelerators: every one is listed once, found by what people and tools call it, and says where it was read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
+from deployadvisor.catalog.lookup import Names, load_entries
+from deployadvisor.errors import CatalogError
+from deployadvisor.resources import catalog_file
+
+OWN_FILES = ("gpus", "models", "model_defaults", "rentals")
+
+PRINTED_NAMES = {
+    "NVIDIA H100 80GB HBM3": "h100-sxm",
+    "NVIDIA H100 PCIe": "h100-pcie",
+    "NVIDIA H100 NVL": "h100-nvl",
+    "NVIDIA A100-SXM4-80GB": "a100-80g-sxm",
+    "NVIDIA A100-SXM4-40GB": "a100-40g-sxm",
+    "NVIDIA A100 80GB PCIe": "a100-80g-pcie",
+    "NVIDIA A100-PCIE-40GB": "a100-40g-pcie",
+    "NVIDIA GeForce RTX 4090": "rtx-4090",
+    "NVIDIA GeForce RTX 5070 Ti": "rtx-5070ti",
+    "NVIDIA RTX 6000 Ada Generation": "rtx-6000-ada",
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "rtx-pro-6000",
+    "NVIDIA RTX A6000": "a6000",
+    "NVIDIA L40S": "l40s",
+    "NVIDIA B300 SXM6 AC": "b300",
+    "NVIDIA GB10": "gb10",
+    "Tesla T4": "t4",
+    "Tesla V100-SXM2-16GB": "v100-16g",
+    "Tesla V100-SXM2-32GB": "v100-32g",
+    "AMD Instinct MI300X OAM": "mi300x",
+    "Intel(R) Arc(TM) B580 Graphics": "arc-b580",
+    "Apple M3 Max": "m3-max",
+    "Ascend910B": "ascend-910b",
+}
+TYPED_NAMES = {
+    "4090": "rtx-4090",
+    "rtx4090": "rtx-4090",
+    "h100": "h100-sxm",
+    "H100 PCIe": "h100-pcie",
+    "H200": "h200",
+    "a100": "a100-80g-sxm",
+    "A100 40GB": "a100-40g-sxm",
+    "A100 80GB PCIe": "a100-80g-pcie",
+    "V100": "v100-16g",
+    "V100 32GB": "v100-32g",
+    "m2 ultra": "m2-ultra",
+    "DGX Spark": "gb10",
+    "910b": "ascend-910b",
+}
+OTHER_PARTS = (
+    "NVIDIA GeForce RTX 4090 Laptop GPU",
+    "NVIDIA GeForce RTX 4090 D",
+    "NVIDIA GeForce RTX 4060 Ti",
+    "RTX 6000",
+    "910B4",
+    "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+    "",
+)
+
+
+def test_all_accelerators_are_listed() -> None:
+    assert len(gpus()) == 62
+
+
+@pytest.mark.parametrize("name", sorted({*PRINTED_NAMES, *TYPED_NAMES}))
+def test_names_that_people_type_and_tools_print(name: str) -> None:
+    assert find_gpu(name).id == {**PRINTED_NAMES, **TYPED_NAMES}[name]
+
+
+@pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
+def test_every_name_finds_its_own_entry(gpu: Gpu) -> None:
+    for name in (gpu.id, gpu.name, *gpu.aliases):
+        assert find_gpu(name) is gpu
+        assert find_gpu(name.upper().replace(" ", "-")) is gpu
+
+
+@pytest.mark.parametrize("name", OTHER_PARTS)
+def test_other_parts_are_not_taken_for_a_listed_one(name: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        find_gpu(name)
+    assert set(caught.value.allowed) == set(gpus())
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("rtx 4091", "rtx-4090"), ("h1000", "h100-sxm"), ("mi300", "mi300x")])
+def test_a_misspelt_name_suggests_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        find_gpu(typed)
+    assert caught.value.suggestion is not None
+    assert find_gpu(caught.value.suggestion).id == meant
+
+
+def test_one_name_never_means_two_entries() -> None:
+    with pytest.raises(CatalogError, match="names two entries"):
+        Names({"a100-40g": ("A100",), "a100-80g": ("a-100",)}, what="an accelerator")
+
+
+@pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
+def test_every_entry_says_where_and_when_it_was_read(gpu: Gpu) -> None:
+    assert all(gpu.source)
+    assert gpu.checked_on.isoformat() == "2026-11-22"
+
+
+@pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
+def test_a_process_sees_about_the_marketed_memory(gpu: Gpu) -> None:
+    if gpu.memory_gib is not None:
+        assert gpu.memory_gb is not None
+        assert 0.93 < gpu.memory_gib / gpu.memory_gb <= 1.01
+
+
+@pytest.mark.parametrize(
+    ("gpu_id", "gib"),
+    [("h100-sxm", 81559 / 1024), ("h200", 143771 / 1024), ("rtx-4090", 24564 / 1024), ("l40s", 46068 / 1024)],
+)
+def test_memory_is_the_drivers_total_where_one_was_read(gpu_id: str, gib: float) -> None:
+    gpu = gpus()[gpu_id]
+    assert gpu.usable_memory_gib == pytest.approx(gib, abs=0.002)
+    assert gpu.memory_basis.startswith("nvidia-smi total, ")
+
+
+def test_memory_falls_back_to_decimal_gigabytes() -> None:
+    gpu = gpus()["mi300x"]
+    assert gpu.usable_memory_gib == pytest.approx(192e9 / 2**30)
+    assert "lower bound" in gpu.memory_basis
+
+
+def test_unknown_memory_stays_unknown() -> None:
+    gpu = gpus()["m5-ultra"]
+    assert gpu.usable_memory_gib is None
+    assert gpu.memory_bandwidth_gb_s is None
+    assert gpu.memory_basis == "unknown"
+
+
+def test_consumer_parts() -> None:
+    consumer = {gpu.id for gpu in gpus().values() if gpu.consumer}
+    assert {"rtx-3090", "rtx-4090", "rtx-5090", "arc-b580", "m4-max"} <= consumer
+    assert not consumer & {"h100-sxm", "l40s", "a6000", "rtx-6000-ada", "rtx-pro-6000", "mi300x"}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"memory_gib": 79.6}, "go together"),
+        ({"memory_options_gb": [36, 64]}, "not the largest"),
+        ({"memory_gigs": 80}, "Extra inputs"),
+        ({"source": []}, "at least 1 item"),
+    ],
+)
+def test_a_wrong_entry_is_refused(change: dict[str, object], complaint: str) -> None:
+    entry = gpus()["mi300x"].model_dump() | change
+    with pytest.raises(ValidationError, match=complaint):
+        Gpu.model_validate(entry)
+
+
+def test_a_wrong_source_key_is_refused_at_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    path = tmp_path / "gpus.yaml"
+    path.write_text("checked_on: '2026-11-22'\nsources: {book: A book}\ngpus:\n  t4:\n    source: [bok]\n")
+    monkeypatch.setattr("deployadvisor.catalog.lookup.catalog_file", lambda _: path)
+    with pytest.raises(CatalogError) as caught:
+        load_entries("gpus", Gpu)
+    assert caught.value.suggestion == "book"
+    assert caught.value.where is not None
+    assert caught.value.where.line == 5
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+def test_no_unverified_fact_is_shipped(name: str) -> None:
+    text = catalog_file(name).read_text(encoding="utf-8")
+    assert not re.search(r"\[[K?]\]|UNVERIFIED|TODO", text)

@@ -1,0 +1,164 @@
+"""The shipped file as data, and what a wrong file is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from deployadvisor.catalog.engines import EngineId
+from deployadvisor.catalog.regulations import regulations
+from deployadvisor.checklist.entries import Checklist, Item, read_items
+from deployadvisor.checklist.evidence import REGULATION_PREFIX
+from deployadvisor.checklist.items import load_items
+from deployadvisor.decide import ruleset, vocabulary
+from deployadvisor.decide.conditions import tests_in as facts_tested
+from deployadvisor.errors import RulesError
+from deployadvisor.profile import Profile, allowed_values
+from deployadvisor.resources import rules_folder
+
+HAN = re.compile(r"[\u4e00-\u9fff]")
+WORDS = vocabulary.load(rules_folder() / "vocabulary.yaml")
+PUBLISHED = 62
+"""Items that the published lists have together; one of them is three here: the law, the DPA and the BAA."""
+
+
+def shipped() -> Checklist:
+    return load_items()
+
+
+@pytest.mark.parametrize("item", load_items().items, ids=lambda item: item.id)
+def test_an_item_speaks_both_languages(item: Item) -> None:
+    texts = [item.text, item.why, item.how, item.owner, *([item.evidence] if item.evidence else [])]
+    for text in texts:
+        assert not HAN.search(text.en)
+        assert HAN.search(text.zh)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", item.id)
+    assert item.source
+
+
+def test_all_published_items_are_there() -> None:
+    assert len(shipped().items) == PUBLISHED + 2
+
+
+def test_every_group_has_items_and_both_titles() -> None:
+    groups = shipped().groups
+    assert list(groups) == list("ABCDEFGHIJ")
+    assert {item.group for item in shipped().items} == set(groups)
+    assert all(HAN.search(title.zh) and not HAN.search(title.en) for title in groups.values())
+
+
+def test_no_two_items_say_the_same() -> None:
+    for part in ("text", "why", "how"):
+        for lang in ("en", "zh"):
+            said = [getattr(item, part).say(lang) for item in shipped().items]
+            assert len(set(said)) == len(said)
+
+
+def test_routes_are_those_of_the_rules() -> None:
+    route = ruleset.load(rules_folder() / "route.yaml", WORDS)
+    assert shipped().vocabulary.facts["route"].values == tuple(route.candidates)
+
+
+def test_engines_are_those_of_the_catalogue() -> None:
+    assert shipped().vocabulary.facts["engine"].values == (*get_args(EngineId), "none")
+
+
+def test_facts_of_the_profile_have_its_values() -> None:
+    own = shipped().vocabulary.facts.keys() - WORDS.facts.keys()
+    for name in own & Profile.model_fields.keys():
+        words = tuple(word for word in allowed_values().get(name, ()) if word != "unknown")
+        assert shipped().vocabulary.facts[name].values == words
+
+
+def test_regulations_that_conditions_ask_for_exist() -> None:
+    asked = [name for name in shipped().vocabulary.facts if name.startswith(REGULATION_PREFIX)]
+    assert asked
+    assert {name.removeprefix(REGULATION_PREFIX) for name in asked} <= regulations().keys()
+
+
+def test_no_fact_is_declared_in_vain() -> None:
+    own = shipped().vocabulary.facts.keys() - WORDS.facts.keys()
+    conditions = [part for item in shipped().items for part in (item.when, item.proven_when) if part]
+    used = {test.fact for condition in conditions for test in facts_tested(condition)}
+    assert own - used == {"engine"}, "engine is offered to conditions, though no item needs it yet"
+
+
+MINIMAL = """
+facts:
+  route: {type: choice, values: [here, there], ask: Where}
+terms:
+  away: {means: {route: there}}
+labels: {title: {en: Title, zh: 标题}}
+owners: {one: {en: One, zh: 一}}
+groups: {A: {en: First, zh: 第一}, B: {en: Second, zh: 第二}}
+sources: {list: a published list}
+items:
+  - id: an-item
+    group: B
+    text: A text.
+    text_zh: 文本。
+    why: A reason.
+    why_zh: 原因。
+    how: A way.
+    how_zh: 办法。
+    owner: one
+    when: {is: away}
+    proven_when: {purpose: personal}
+    evidence: "The purpose is {purpose}."
+    evidence_zh: 用途为 {purpose}。
+    source: [list]
+"""
+
+
+def read(tmp_path: Path, text: str) -> Checklist:
+    path = tmp_path / "checklist.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_items(path, WORDS)
+
+
+def test_the_smallest_checklist_reads(tmp_path: Path) -> None:
+    item = read(tmp_path, MINIMAL).items[0]
+    assert (item.id, item.owner.zh, item.source) == ("an-item", "一", ("a published list",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("when: {is: away}", "when: {routes: there}", 'unknown fact "routes"'),
+        ("when: {is: away}", "when: {is: afar}", 'unknown term "afar"'),
+        ("when: {is: away}", "when: {route: nowhere}", "not one of here, there"),
+        ("proven_when: {purpose: personal}", "proven_when: {purpos: personal}", 'unknown fact "purpos"'),
+        ("proven_when: {purpose: personal}\n", "x: y\n", 'unknown key "x"'),
+        ("    proven_when: {purpose: personal}\n", "", "go together"),
+        ("is {purpose}.", "is {purpos}.", 'nothing is called "purpos"; did you mean "purpose"'),
+        ("is {purpose}.", "is {purpose.real}.", 'nothing is called "purpose.real"'),
+        ("is {purpose}.", "is {}.", 'nothing is called ""'),
+        ("is {purpose}.", "is {purpose.", "braces do not match"),
+        ("owner: one", "owner: two", 'owner "two" is not declared'),
+        ("group: B", "group: C", 'group "C" is not declared'),
+        ("source: [list]", "source: [lists]", 'did you mean "list"'),
+        ("source: [list]", "source: list", "needs a list of sources"),
+        ("    how_zh: 办法。\n", "", "needs a text how_zh"),
+        ("zh: 标题", "zh: ''", "needs a text zh"),
+        ("route: {type", "purpose: {type", "stands in the vocabulary already"),
+        ("labels:", "label:", 'unknown key "label"'),
+        ("means: {route: there}", "mean: {route: there}", 'unknown key "mean"'),
+    ],
+)
+def test_a_wrong_file_says_what_and_where(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in MINIMAL
+    with pytest.raises(RulesError) as caught:
+        read(tmp_path, MINIMAL.replace(old, new))
+    assert message in str(caught.value)
+    assert re.search(r"checklist\.yaml:\d+:\d+: error: ", str(caught.value))
+
+
+def test_ids_are_used_once_and_groups_keep_their_order(tmp_path: Path) -> None:
+    item = MINIMAL[MINIMAL.index("  - id:") :]
+    with pytest.raises(RulesError, match="used twice"):
+        read(tmp_path, MINIMAL + item)
+    with pytest.raises(RulesError, match="order of their groups"):
+        read(tmp_path, MINIMAL + item.replace("an-item", "another").replace("group: B", "group: A"))

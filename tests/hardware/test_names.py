@@ -1,0 +1,65 @@
+"""Names that drivers report, and sizes inside written names."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployadvisor.errors import HardwareError
+from deployadvisor.hardware.names import identify, take_size
+
+
+@pytest.mark.parametrize(
+    ("name", "total_gib", "expected"),
+    [
+        ("NVIDIA H200", 140.4, "h200"),
+        ("NVIDIA H100 80GB HBM3", 79.6, "h100-sxm"),
+        ("NVIDIA H100 PCIe", 79.6, "h100-pcie"),
+        ("NVIDIA H100 NVL", 93.6, "h100-nvl"),
+        ("NVIDIA A100-SXM4-80GB", 80.0, "a100-80g-sxm"),
+        ("NVIDIA A100-SXM4-40GB", 39.6, "a100-40g-sxm"),
+        ("NVIDIA A100-PCIE-40GB", 39.6, "a100-40g-pcie"),
+        ("NVIDIA A100 80GB PCIe", 79.3, "a100-80g-pcie"),
+        ("Tesla V100-SXM2-32GB", 31.7, "v100-32g"),
+        ("Tesla T4", 15.0, "t4"),
+        ("NVIDIA A10G", 22.5, "a10g"),
+        ("NVIDIA GeForce RTX 4090", 23.99, "rtx-4090"),
+        ("NVIDIA GeForce RTX 4060 Ti", 16.0, "rtx-4060ti-16g"),
+        ("NVIDIA GeForce RTX 4060 Ti", 8.0, None),
+        ("NVIDIA GeForce RTX 4060 Ti", None, None),
+        ("NVIDIA GeForce RTX 3060", 8.0, None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", 16.0, None),
+        ("NVIDIA GeForce RTX 3090 Ti", 24.0, None),
+        ("NVIDIA H100 80GB HBM3", None, "h100-sxm"),
+        ("NVIDIA GH200 480GB", 95.0, None),
+        ("Jetson Orin", 30.6, "jetson-orin-32"),
+        ("Jetson Orin", 61.4, "jetson-orin-64"),
+        ("Jetson Orin", 7.4, None),
+        ("", 10.0, None),
+    ],
+)
+def test_identify(name: str, total_gib: float | None, expected: str | None):
+    entry = identify(name, total_gib)
+    assert (entry.id if entry else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "size_gib"),
+    [
+        ("A100 80GB PCIe", "A100 PCIe", 80),
+        ("M3 Max (64 GB)", "M3 Max", 64),
+        ("1.5TB", "", 1536),
+        ("512 MiB", "", 0.5),
+        ("Ascend 910B", "Ascend 910B", None),
+        ("a100-80g-sxm", "a100-80g-sxm", None),
+        ("RTX 4090", "RTX 4090", None),
+        ("GB10", "GB10", None),
+        ("GB200", "GB200", None),
+    ],
+)
+def test_take_size(text: str, words: str, size_gib: float | None):
+    assert take_size(text) == (words, size_gib)
+
+
+def test_an_unknown_unit_is_an_error():
+    with pytest.raises(HardwareError, match='unknown memory unit "XB"'):
+        take_size("80XB")

@@ -1,0 +1,114 @@
+"""Saved machines: round trip, refusal to overwrite, and errors that name the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deployadvisor.errors import DocumentError, HardwareError
+from deployadvisor.hardware.machine import value_of
+from deployadvisor.hardware.saved import is_path, read_machine, save_machine
+
+from .replay import machine_names, replay
+
+MACHINE = replay("h200-x1")
+TOTAL = f"value: {value_of(MACHINE.accelerators[0].memory_total_gib)}"
+
+
+def saved(tmp_path: Path, old: str = "", new: str = "") -> str:
+    path = tmp_path / "machine.yaml"
+    save_machine(MACHINE, path, force=True)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1) if old else text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", machine_names())
+@pytest.mark.parametrize("suffix", [".yaml", ".json"])
+def test_round_trip(name: str, suffix: str, tmp_path: Path):
+    machine = replay(name)
+    path = tmp_path / f"machine{suffix}"
+    save_machine(machine, path)
+    assert read_machine(str(path)) == machine.model_copy(update={"description": str(path)})
+
+
+def test_file_says_its_schema(tmp_path: Path):
+    content = yaml.safe_load(Path(saved(tmp_path)).read_text())
+    assert content["schema"] == "deployadvisor/machine@1"
+    assert set(content) == {"schema", "description", "accelerators", "host", "problems"}
+
+
+def test_existing_file_is_kept_without_force(tmp_path: Path):
+    path = tmp_path / "machine.yaml"
+    path.write_text("mine")
+    with pytest.raises(HardwareError, match="exists"):
+        save_machine(MACHINE, path)
+    assert path.read_text() == "mine"
+    save_machine(MACHINE, path, force=True)
+    assert read_machine(str(path)).accelerators == MACHINE.accelerators
+
+
+@pytest.mark.parametrize("name", ["machine.txt", "machine", "missing/machine.yaml"])
+def test_a_path_that_cannot_be_written(name: str, tmp_path: Path):
+    with pytest.raises(HardwareError, match=r"must end in|cannot write"):
+        save_machine(MACHINE, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("deployadvisor/machine@1", "deployadvisor/machine@9", '"schema" must be'),
+        ("vendor: nvidia", "vendor: voodoo", "accelerators.0.vendor"),
+        ("vendor: nvidia", "vender: nvidia", 'did you mean "vendor"'),
+        (TOTAL, "value: many", "accelerators.0.memory_total_gib: write {value, source}"),
+        (TOTAL, "value: 0", "accelerators.0.memory_total_gib: 0 is no amount"),
+        (TOTAL, "value: -1.5", "accelerators.0.memory_total_gib: -1.5 is no amount"),
+        (TOTAL, "value: nan", "accelerators.0.memory_total_gib: nan is no amount"),
+        ("value: linux", "value: beos", "host.os: write {value, source}"),
+        ("cores:", "coers:", 'did you mean "cores"'),
+    ],
+)
+def test_a_wrong_file_names_the_line(old: str, new: str, expected: str, tmp_path: Path):
+    path = saved(tmp_path, old, new)
+    line = next(number for number, text in enumerate(Path(path).read_text().splitlines(), 1) if new in text)
+    with pytest.raises(HardwareError) as caught:
+        read_machine(path)
+    assert expected in str(caught.value)
+    assert caught.value.where is not None
+    assert caught.value.where.source == path
+    assert abs((caught.value.where.line or 0) - line) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "8x H200", "schema: 1"])
+def test_another_yaml_file_is_no_machine(text: str, tmp_path: Path):
+    path = tmp_path / "other.yaml"
+    path.write_text(text)
+    with pytest.raises(HardwareError, match="no saved machine"):
+        read_machine(str(path))
+
+
+def test_broken_yaml_is_a_document_error(tmp_path: Path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("a: [")
+    with pytest.raises(DocumentError, match="not valid YAML"):
+        read_machine(str(path))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("machine.yaml", True),
+        ("a/b.JSON", True),
+        ("./box", True),
+        ("~/box", True),
+        ("/box", True),
+        ("8x H200", False),
+        ("none", False),
+        ("4090/3090", False),
+    ],
+)
+def test_what_looks_like_a_path(value: str, expected: bool):
+    assert is_path(value) is expected

@@ -1,0 +1,295 @@
+"""Hardware phrases: what is accepted, what it means, and errors that name the place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from deployadvisor.catalog.gpus import gpus
+from deployadvisor.errors import DeployAdvisorError, HardwareError
+from deployadvisor.hardware.machine import Host, Machine, Unknown, value_of
+from deployadvisor.hardware.saved import save_machine
+from deployadvisor.hardware.spec import MAX_PHRASE_CHARS, machine_from_phrase, resolve_hardware
+
+KNOWN = [gpu for gpu in gpus().values() if gpu.usable_memory_gib is not None]
+
+
+def ids(phrase: str) -> list[str | None]:
+    return [accelerator.id for accelerator in machine_from_phrase(phrase).accelerators]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("8x H200", ["h200"] * 8),
+        ("2 x RTX 4090", ["rtx-4090"] * 2),
+        ("2× RTX 4090", ["rtx-4090"] * 2),
+        ("8*H100", ["h100-sxm"] * 8),
+        ("8xH100", ["h100-sxm"] * 8),
+        ("4X h100", ["h100-sxm"] * 4),
+        ("H100", ["h100-sxm"]),
+        ("1x A100 80GB PCIe", ["a100-80g-pcie"]),
+        ("A100 PCIe 40 GB", ["a100-40g-pcie"]),
+        ("A100 40GB", ["a100-40g-sxm"]),
+        ("NVIDIA A100-SXM4-80GB", ["a100-80g-sxm"]),
+        ("V100 32GB", ["v100-32g"]),
+        ("H100 94GB", ["h100-nvl"]),
+        ("RTX4090 24GB", ["rtx-4090"]),
+        ("RTX 4090 24GiB", ["rtx-4090"]),
+        ("4x Ascend 910B", ["ascend-910b"] * 4),
+        ("1x L40S + 2x RTX 3090", ["l40s", "rtx-3090", "rtx-3090"]),
+        ("2x H100 + cpu 512GB 64 cores", ["h100-sxm"] * 2),
+        ("M3 Max 64GB", ["m3-max"]),
+        ("64 GB M3 Max", ["m3-max"]),
+        ("cpu 32GB", []),
+        ("none", []),
+        ("NONE", []),
+    ],
+)
+def test_phrase_names_cards(phrase: str, expected: list[str]):
+    assert ids(phrase) == expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "memory_gib", "cores"),
+    [
+        ("cpu 32GB", 32, None),
+        ("cpu 64GB 16 cores", 64, 16),
+        ("CPU 16 cores, 64 GB", 64, 16),
+        ("64GB RAM", 64, None),
+        ("cpu 1.5TB", 1536, None),
+        ("cpu 512MB", 0.5, None),
+        ("H100 + cpu 256GB 1 core", 256, 1),
+        ("8x H200", None, None),
+        ("none", None, None),
+    ],
+)
+def test_phrase_names_the_host(phrase: str, memory_gib: float | None, cores: int | None):
+    host = machine_from_phrase(phrase).host
+    assert value_of(host.memory_total_gib) == memory_gib
+    assert value_of(host.memory_available_gib) == memory_gib
+    assert value_of(host.cores) == cores
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("8x H200", "linux"),
+        ("DGX Spark", "linux"),
+        ("4x Ascend 910B", "linux"),
+        ("M3 Max 64GB", "macos"),
+        ("RTX 4090", None),
+        ("L40S + RTX 3090", None),
+        ("cpu 32GB", None),
+        ("none", None),
+    ],
+)
+def test_operating_system_is_only_assumed_for_data_centre_cards(phrase: str, expected: str | None):
+    os = machine_from_phrase(phrase).host.os
+    assert value_of(os) == expected
+    assert not isinstance(os, Unknown) or "phrase" in os.unknown
+
+
+def test_discrete_card_has_the_catalogue_memory_and_is_assumed_idle():
+    (card,) = machine_from_phrase("H200").accelerators
+    assert value_of(card.memory_total_gib) == gpus()["h200"].usable_memory_gib
+    assert card.memory_total_gib.source == gpus()["h200"].memory_basis
+    assert card.memory_free_gib.source == "phrase: card assumed idle"
+    assert value_of(card.memory_free_gib) == value_of(card.memory_total_gib)
+    assert value_of(card.compute_capability) == "9.0"
+    assert isinstance(card.driver_version, Unknown)
+
+
+def test_apple_memory_is_shared_and_three_quarters_of_it_are_free():
+    machine = machine_from_phrase("M3 Max 64GB")
+    (chip,) = machine.accelerators
+    assert (chip.vendor, chip.kind, chip.unified_memory) == ("apple", "integrated", True)
+    assert (value_of(chip.memory_total_gib), value_of(chip.memory_free_gib)) == (64, 48)
+    assert value_of(machine.host.memory_total_gib) == 64
+    assert "75%" in machine.problems[0].reason
+
+
+def test_apple_memory_is_the_largest_size_where_the_phrase_says_none():
+    (chip,) = machine_from_phrase("M3 Max").accelerators
+    assert value_of(chip.memory_total_gib) == gpus()["m3-max"].memory_gb
+    assert chip.memory_total_gib.source.startswith("largest size sold")
+
+
+def test_memory_that_nobody_knows_stays_unknown():
+    unknown = next(gpu for gpu in gpus().values() if gpu.usable_memory_gib is None)
+    (chip,) = machine_from_phrase(unknown.name).accelerators
+    assert chip.id == unknown.id
+    assert isinstance(chip.memory_total_gib, Unknown)
+    assert isinstance(chip.memory_free_gib, Unknown)
+
+
+def test_unified_memory_of_other_chips_is_the_hosts():
+    machine = machine_from_phrase("DGX Spark")
+    (chip,) = machine.accelerators
+    assert chip.kind == "integrated"
+    assert machine.host.memory_total_gib == chip.memory_total_gib
+
+
+def test_npu_is_no_gpu():
+    assert machine_from_phrase("Ascend 910B").accelerators[0].kind == "npu"
+
+
+def test_several_unified_chips_are_several_computers():
+    machine = machine_from_phrase("2x M3 Ultra 256GB")
+    assert value_of(machine.host.memory_total_gib) == 256
+    assert any("computer of its own" in problem.reason for problem in machine.problems)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("", "hardware:1:1: error: the hardware phrase is empty"),
+        ("   ", "the hardware phrase is empty"),
+        ("2x H100 + ", "hardware:1:11: error: a term is missing"),
+        ("+", "a term is missing"),
+        ("3x Banana 9000", 'hardware:1:1: error: "3x Banana 9000": "Banana 9000" is not an accelerator'),
+        ("H100 + 3x Banana 9000", "hardware:1:8: error:"),
+        ("RTX 5095", 'did you mean "rtx-5090"?'),
+        ("0x H100", "the count must be from 1 to 1,024"),
+        ("-1x H100", 'the count must be a whole number from 1, not "-1"'),
+        ("1.5x H100", 'not "1.5"'),
+        ("1000000x H100", "the count must be from 1 to 1,024"),
+        (f"{'9' * 300}x H100", "the count must be from 1 to 1,024"),
+        ("1000x H100 + 25x H200", "the phrase has 1,025 cards; the limit is 1,024"),
+        ("H100 x8", 'write the count first: "8x H100"'),
+        ("8 H100", 'write the count first: "8x H100"'),
+        ("cpu", "the host's memory is missing"),
+        ("cpu 16 cores", "the host's memory is missing"),
+        ("16 cores", "the host's memory is missing"),
+        ("cpu 32", 'cannot read "32"'),
+        ("cpu 64GB fast", 'cannot read "fast"'),
+        ("cpu 0GB", "host memory must be more than 0"),
+        ("cpu -4GB", "host memory must be more than 0"),
+        ("cpu 99999TB", "at most 65,536 GB"),
+        ("cpu 32XB", 'unknown memory unit "XB"'),
+        ("cpu 32GB 0 cores", "the number of cores must be from 1"),
+        ("cpu 32GB -2 cores", "the number of cores must be from 1"),
+        ("2x cpu 32GB", "the host takes no count"),
+        ("cpu 32GB + 64GB RAM", 'hardware:1:12: error: "64GB RAM": the host is described twice'),
+        ("64GB", "memory of what?"),
+        ("none + H100", "stands alone"),
+        ("H100 40GB", "the catalogue has 80 GB (h100-sxm), 80 GB (h100-pcie), 94 GB (h100-nvl)"),
+        ("RTX 4090 48GB", "the catalogue has 24 GB (rtx-4090)"),
+        ("H100 -80GB", "a card has more than -80 GB"),
+        ("H100 80XB", 'unknown memory unit "XB"'),
+        ("H200 PCIe", '"H200 PCIe" is not an accelerator'),
+        ("M3 Max 256GB", "is sold with up to 128 GB"),
+        ("M3 Max 0.5GB", "is sold with up to 128 GB"),
+        ("M3 Max + H100", "takes no other accelerator"),
+        ("M3 Max 64GB + cpu 64GB", "is the host's memory"),
+        ("H100\x00", "cannot be printed"),
+        ("x" * (MAX_PHRASE_CHARS + 1), "the limit is 400"),
+    ],
+)
+def test_error_names_the_term_and_the_place(phrase: str, expected: str):
+    with pytest.raises(HardwareError) as caught:
+        machine_from_phrase(phrase)
+    assert expected in str(caught.value)
+    assert str(caught.value).startswith("hardware:1:")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+COUNTS = ("8x", "0x", "-1x", "2", "×", "*", "x", "1e9", "(", ")", ",", "+", "\n", "\t", "é", "四")
+HOSTS = ("cpu", "ram", "none", "RAM", "64GB", "80", "GB", "999999TB", "16", "cores", ".yaml")
+NAMES = ("H100", "A100", "40GB", "PCIe", "SXM", "M3", "Max", "GB10", "RTX", "4090")
+WORDS = st.sampled_from((*COUNTS, *HOSTS, *NAMES))
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=12).map(" ".join)))
+@settings(max_examples=300, deadline=None)
+@example("7900 XTX")
+@example("²x H100")
+@example("٣x H100")
+@example("1x 1x H100")
+def test_any_text_is_a_machine_or_a_hardware_error(text: str):
+    try:
+        machine = machine_from_phrase(text)
+    except HardwareError:
+        pass
+    else:
+        readings = [
+            reading for card in machine.accelerators for reading in (card.memory_total_gib, card.memory_free_gib)
+        ]
+        assert all(value_of(reading) != 0 for reading in readings)
+
+
+@pytest.mark.parametrize("gpu", KNOWN, ids=lambda gpu: gpu.id)
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_catalogue_name_is_a_phrase(gpu, count: int):
+    machine = machine_from_phrase(f"{count}x {gpu.name}")
+    assert [card.id for card in machine.accelerators] == [gpu.id] * count
+    assert [card.index for card in machine.accelerators] == list(range(count))
+    assert all(value_of(card.memory_total_gib) for card in machine.accelerators)
+
+
+@pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
+def test_every_alias_and_id_is_a_phrase(gpu):
+    for name in (gpu.id, *gpu.aliases):
+        assert ids(f"2x {name}") == [gpu.id] * 2, name
+
+
+# resolve_hardware
+
+
+UNKNOWN = Unknown(unknown="test")
+PROBED = Machine(
+    description="probe",
+    host=Host(
+        os=UNKNOWN,
+        arch=UNKNOWN,
+        cpu_model=UNKNOWN,
+        cores=UNKNOWN,
+        memory_total_gib=UNKNOWN,
+        memory_available_gib=UNKNOWN,
+        container=UNKNOWN,
+        disk_free_gib=UNKNOWN,
+    ),
+)
+
+
+def no_probe() -> Machine:
+    raise AssertionError("nothing asked for a probe")
+
+
+@pytest.mark.parametrize("value", [None, "probe", " Probe "])
+def test_probe_is_the_default(value: str | None):
+    assert resolve_hardware(value, lambda: PROBED) is PROBED
+
+
+def test_a_machine_is_itself():
+    assert resolve_hardware(PROBED, no_probe) is PROBED
+
+
+def test_a_phrase_is_read():
+    assert len(resolve_hardware("2x H100", no_probe).accelerators) == 2
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml", ".json"])
+def test_a_saved_machine_is_read_back(suffix: str, tmp_path):
+    path = tmp_path / f"machine{suffix}"
+    machine = machine_from_phrase("2x A100 80GB + cpu 256GB 32 cores")
+    save_machine(machine, path)
+    assert resolve_hardware(str(path), no_probe) == machine.model_copy(update={"description": str(path)})
+
+
+@pytest.mark.parametrize(
+    "value", ["gone.yaml", "gone.json", "./gone", "/gone/machine", "~/gone", "~nobody-here/gone.yml"]
+)
+def test_a_missing_file_is_named(value: str):
+    with pytest.raises(HardwareError, match=r"no such file|ends in \.yaml") as caught:
+        resolve_hardware(value, no_probe)
+    assert str(caught.value).startswith(value)
+    assert "deployadvisor probe --save" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["/\x00.yaml", "x" * 10_000 + ".yaml", "", "~\x00.json"])
+def test_hostile_values_are_user_errors(value: str):
+    with pytest.raises(DeployAdvisorError):
+        resolve_hardware(value, no_probe)
