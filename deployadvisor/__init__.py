@@ -1,9 +1,9 @@
 """Decide how to run a language model: which framework, which GPUs or provider, at what cost, with the files.
 
-    >>> from deployadvisor import recommend
-    >>> advice = recommend(data_sensitivity="public", requests_per_day=200, hardware="none")
-    >>> advice.route
-    'hosted_api'
+>>> from deployadvisor import recommend
+>>> advice = recommend(data_sensitivity="public", requests_per_day=200, hardware="none")
+>>> advice.route
+'hosted_api'
 """
 
 from __future__ import annotations

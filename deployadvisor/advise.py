@@ -55,6 +55,9 @@ def recommend(
     bench = Bench(rulebook, machine)
     verdict = bench.verdict(project, strict=strict)
     planned = make_plan(verdict, bench, strict=strict)
+    if planned.nothing_to_rent:
+        verdict = bench.verdict(project, strict=strict, acquirable=False)
+        planned = make_plan(verdict, bench, strict=strict)
     return _answer(verdict, planned, rulebook, "zh" if lang == "zh" else "en")
 
 

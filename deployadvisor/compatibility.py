@@ -20,6 +20,8 @@ from deployadvisor.sizing.memory import Fit, Load
 from deployadvisor.sizing.parallel import Cards, card_groups, host_cards
 from deployadvisor.sizing.policy import engine_policy
 
+_RUNTIMES = {"amd": "rocm", "intel": "xpu", "huawei": "ascend"}
+"""Software stack that a maker's cards need; engines that serve come as an image for each."""
 Answer = tuple[bool | None, str | None]
 _YES: Answer = (True, None)
 _SYSTEMS_OF_CARDS = {"linux", "windows"}
@@ -62,6 +64,7 @@ class Assessment:
     details: Mapping[str, str]
     backend: str | None = None
     cards: Cards | None = None
+    demand: Demand | None = None
     fit: Fit | None = None
     online_option: str | None = None
     """The engine's own name for the quantisation it does while loading."""
@@ -120,13 +123,13 @@ def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: S
     cards = site.host if role == "cpu" else site.cards
     for attribute, answer in _gates(engine, role, model, site):
         if not findings.note(attribute, answer):
-            return Assessment(engine, model, findings.attributes, findings.details, backend)
+            return Assessment(engine, model, findings.attributes, findings.details, backend, cards, demand)
     assert cards is not None  # noqa: S101 - the platform gate has said no without cards
     choice = place(engine, geometry, cards, demand)
     findings.note("its_fit", _verdict(choice))
     found = PrecisionChoice(None, None) if isinstance(choice, Unknown) else choice
     return Assessment(
-        engine, model, findings.attributes, findings.details, backend, cards, found.fit, found.online_option
+        engine, model, findings.attributes, findings.details, backend, cards, demand, found.fit, found.online_option
     )
 
 
@@ -138,7 +141,8 @@ def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
         return False, passed_over
     if choice.obtained == "requantised" and choice.fit.fits:
         return False, f"{passed_over}; a checkpoint already quantised to {choice.precision} would fit"
-    return choice.fit.fits, choice.fit.reason
+    form = "" if choice.obtained == "own" else f"as {choice.precision}: "
+    return choice.fit.fits, form + choice.fit.reason
 
 
 def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:
@@ -162,6 +166,9 @@ def _platform(engine: Engine, role: Role, site: Site) -> Answer:
         return False, "no accelerator here"
     if site.cards.vendor not in gates.vendors:
         return False, f"runs on {', '.join(gates.vendors)} accelerators, not on {site.cards.name}"
+    runtime = _RUNTIMES.get(site.cards.vendor)
+    if role == "serve" and runtime and runtime not in engine.image_variants:
+        return False, f"no {runtime} image of {engine.version} is in the catalogue for {site.cards.name}"
     possible = {site.os} if site.os else _SYSTEMS_OF_CARDS
     return _YES if possible <= set(gates.os) else (None, "the operating system is not known")
 

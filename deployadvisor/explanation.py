@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -226,14 +227,24 @@ class Explanation:
             if name in self.rulebook.route.mentioning and name in known and (not fact.derived or name in tried)
         ]
         names.sort(key=lambda name: not facts[name].changeable)
-        return tuple(single_changes(self.rulebook.route, self.verdict.situation.values(), names))
+        changes = single_changes(self.rulebook.route, self.verdict.situation.values(), names)
+        return tuple(change for change in changes if self._may_be_answered(facts[change[0]], change[1]))
+
+    def _may_be_answered(self, fact: Fact, value: str | float) -> bool:
+        """Whether the changed answer would not contradict the others."""
+        if fact.derived and fact.name != "tokens_per_day":
+            return True
+        key, answer = self._as_answer(fact, value)
+        return self.verdict.profile.allows(key, answer)
 
     def _as_answer(self, fact: Fact, value: str | float) -> tuple[str, str | float]:
         """A derived volume is told as the requests a day that make it."""
         if fact.name != "tokens_per_day":
             return fact.name, int(value) if isinstance(value, float) and value.is_integer() else value
-        per_request = sum(self.verdict.situation.number(name) or 0 for name in ("input_tokens", "output_tokens"))
-        return "requests_per_day", round(float(value) / per_request) if per_request else value
+        situation = self.verdict.situation
+        per_request = sum(situation.number(name) or 0 for name in ("input_tokens", "output_tokens"))
+        more = float(value) > (situation.number(fact.name) or 0)
+        return "requests_per_day", (math.ceil if more else math.floor)(float(value) / max(per_request, 1))
 
     def assumed(self) -> Iterator[Assumption]:
         """Facts taken without an answer, and the routes that other values would lead to."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployadvisor.catalog.engines import Option, PlanField
 from deployadvisor.catalog.models import Role
+from deployadvisor.catalog.precisions import precision_order, precisions
 from deployadvisor.catalog.providers import Provider, providers
 from deployadvisor.compatibility import Assessment, dtype
 from deployadvisor.economics import hosted, rented
 from deployadvisor.hardware.spec import machine_from_phrase
-from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, Price
+from deployadvisor.profile import Profile
+from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, RentalOffer
+from deployadvisor.sizing.policy import engine_policy
 from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder
 
 ROUTE_ROLES: dict[str, Role] = {
@@ -38,6 +41,8 @@ class Planned:
     role: RoleChoice | None = None
     estimate: Estimate = field(default_factory=Estimate)
     cost: Cost = field(default_factory=Cost)
+    nothing_to_rent: bool = False
+    """No machine in the catalogue would hold the model; the route has to be decided again."""
 
 
 def make_plan(verdict: Verdict, bench: Bench, *, strict: bool = False) -> Planned:
@@ -65,9 +70,9 @@ def _hosted(verdict: Verdict, empty: Plan) -> Planned:
     plan = empty.model_copy(
         update={
             "endpoint": _endpoint(provider, verdict),
+            "model": verdict.profile.model or provider.default_model,
             "hosted_model": provider.default_model,
             "fallback_provider": second,
-            "max_model_len": None,
         }
     )
     return Planned(plan, provider=winner, cost=_hosted_cost(provider, verdict))
@@ -112,54 +117,66 @@ def _own(verdict: Verdict, choice: RoleChoice, empty: Plan) -> Planned:
 
 
 def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str, object]]:
-    fit, cards = chosen.fit, chosen.cards
+    cards = chosen.cards
     named = verdict.profile.model
-    yield "model", named if named and is_folder(named) else chosen.model.id
+    setup = _setup(chosen)
     earlier = chosen.engine.earlier_for(chosen.model.architecture)
+    forced = dtype(chosen.engine, chosen.model, cards)
+    yield "model", named if named and is_folder(named) else chosen.model.id
     yield "engine_version", earlier.version if earlier else chosen.engine.version
     yield "backend", chosen.backend
     yield "trust_remote_code", chosen.model.trust_remote_code
-    yield "dtype", dtype(chosen.engine, chosen.model, cards)
-    if fit is None or cards is None:
-        return
-    yield "gpus", 0 if cards.vendor == "cpu" else fit.cards
-    yield "gpu", cards.id
-    yield "tensor_parallel", fit.tensor_parallel
-    yield "precision", fit.load.precision
-    yield "kv_dtype", fit.load.kv_dtype
-    yield "max_model_len", fit.load.context_tokens
-    concurrency = _concurrency(chosen, verdict)
-    yield "max_concurrency", concurrency
-    values = _values(chosen, verdict, concurrency)
+    yield "dtype", forced
+    yield "precision", "fp16" if forced else setup.precision
+    yield "max_model_len", setup.context_tokens
+    yield "max_concurrency", setup.concurrency
+    if cards is not None and cards.vendor != "cpu":
+        yield "gpu", cards.id
+        yield "gpus", chosen.fit.cards if chosen.fit else cards.count
+    if chosen.fit is not None:
+        yield "tensor_parallel", chosen.fit.tensor_parallel
+        yield "kv_dtype", chosen.fit.load.kv_dtype
+    values = _values(chosen, setup, tuned=verdict.route.winner == "tune_then_serve")
     yield "flags", tuple(_arguments(chosen.engine.flags, values))
     yield "environment", dict(_environment(chosen.engine.environment, values))
 
 
-def _concurrency(chosen: Assessment, verdict: Verdict) -> int:
-    """Requests in flight the engine is set up for: the peak, within what the memory holds."""
-    peak = int(verdict.situation.number("peak_concurrency") or 1)
-    fit = chosen.fit
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """What the engine is told: from the memory plan, or as asked for where memory is not known."""
+
+    precision: str
+    context_tokens: int
+    concurrency: int
+
+
+def _setup(chosen: Assessment) -> _Setup:
+    fit, demand = chosen.fit, chosen.demand
+    assert demand is not None  # noqa: S101 - every assessed engine has one
     if fit is None:
-        return peak
-    average = sum(verdict.situation.number(name) or 0 for name in ("input_tokens", "output_tokens"))
-    share = max(1.0, fit.load.context_tokens / average) if average else 1.0
-    return max(1, min(peak, math.floor(fit.max_concurrency * share)))
+        order = precision_order(engine_policy(chosen.engine).overhead.files)
+        wanted = next((name for name in order if name != "native"), chosen.model.native_format)
+        precision = wanted if precisions()[wanted].kind == "gguf" else chosen.model.native_format
+        limit = chosen.model.max_position_embeddings or demand.context_tokens
+        return _Setup(precision, min(demand.context_tokens, limit), demand.peak_concurrency)
+    context = fit.load.context_tokens
+    share = max(1.0, context / demand.average_tokens)
+    holds = math.floor(fit.max_concurrency * share)
+    return _Setup(fit.load.precision, context, max(1, min(demand.peak_concurrency, holds)))
 
 
-def _values(chosen: Assessment, verdict: Verdict, concurrency: int) -> dict[PlanField, object]:
+def _values(chosen: Assessment, setup: _Setup, *, tuned: bool) -> dict[PlanField, object]:
     """Plan fields in our words; the engine's catalogue entry spells them as arguments or variables."""
     engine, fit = chosen.engine, chosen.fit
-    assert fit is not None  # noqa: S101 - called with a memory plan only
-    context = fit.load.context_tokens
     slots = engine.max_concurrency.batching == "slots"
     values: dict[PlanField, object] = {
         "backend": chosen.backend,
-        "tensor_parallel": fit.tensor_parallel if fit.tensor_parallel > 1 else None,
-        "max_model_len": context,
-        "context": context * concurrency if slots else context,
-        "max_concurrency": concurrency,
-        "parallel_slots": concurrency if slots else None,
-        "memory_share": None if fit.memory_share is None else f"{fit.memory_share:.2f}",
+        "tensor_parallel": fit.tensor_parallel if fit and fit.tensor_parallel > 1 else None,
+        "max_model_len": setup.context_tokens,
+        "context": setup.context_tokens * setup.concurrency if slots else setup.context_tokens,
+        "max_concurrency": setup.concurrency,
+        "parallel_slots": setup.concurrency if slots else None,
+        "memory_share": f"{fit.memory_share:.2f}" if fit and fit.memory_share is not None else None,
         "dtype": dtype(engine, chosen.model, chosen.cards),
         "quantization": chosen.online_option,
         "trust_remote_code": chosen.model.trust_remote_code or None,
@@ -168,7 +185,7 @@ def _values(chosen: Assessment, verdict: Verdict, concurrency: int) -> dict[Plan
         "continuous_batching": True,
         "gpu_layers": "all" if chosen.cards and chosen.cards.vendor != "cpu" else 0,
     }
-    if verdict.route.winner == "tune_then_serve":
+    if tuned:
         values |= {"lora_enable": True, "lora_rank": _LORA_RANK if engine.lora.ranks else None}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -210,23 +227,28 @@ def _memory(chosen: Assessment) -> MemoryEstimate | None:
 # Cards that are not there yet
 
 
+def _acquired(verdict: Verdict, bench: Bench, empty: Plan, *, strict: bool) -> Planned:
+    """The cheapest kind of instance in the catalogue on which the rules would let the service run."""
+    project = _on_a_server(verdict.profile)
+    for gpu, count, offers in rented.by_price():
+        there = Bench(bench.rulebook, machine_from_phrase(f"{count}x {gpu}"))
+        if there.serves(project) and _serves_privately(found := there.verdict(project, strict=strict)):
+            shown = tuple(rented.offer(rental) for rental in offers[:_OFFERS_SHOWN])
+            return _with_offers(_own(found, found.roles["serve"], empty), found, shown)
+    return Planned(empty, role=verdict.roles["serve"], nothing_to_rent=True)
+
+
+def _on_a_server(profile: Profile) -> Profile:
+    """The same project on a machine that is not the laptop at hand."""
+    return profile.model_copy(update={"platform": None}) if profile.platform == "laptop" else profile
+
+
 def _serves_privately(verdict: Verdict) -> bool:
     """Whether the rules would let this machine serve, after tuning where the task needs it."""
     return any(not verdict.route.standings[name].objections for name in ("private_engine", "tune_then_serve"))
 
 
-def _acquired(verdict: Verdict, bench: Bench, empty: Plan, *, strict: bool) -> Planned:
-    """The cheapest kind of instance in the catalogue on which the service would run."""
-    for gpu, count, offers in rented.by_price():
-        machine = machine_from_phrase(f"{count}x {gpu}")
-        there = Bench(bench.rulebook, machine).verdict(verdict.profile, strict=strict)
-        serve = there.roles["serve"]
-        if serve.decision.status != "decided" or not _serves_privately(there):
-            continue
-        shown = tuple(rented.offer(rental) for rental in offers[:_OFFERS_SHOWN])
-        planned = _own(there, serve, empty)
-        plan = planned.plan.model_copy(update={"rent": shown, "hardware": machine.description})
-        price: Price = rented.monthly_price(shown[0], verdict.situation.number("tokens_per_day"))
-        cost = Cost(rented=price, as_of=price.as_of)
-        return Planned(plan, planned.engine, None, serve, planned.estimate, cost)
-    return Planned(empty, role=verdict.roles["serve"])
+def _with_offers(planned: Planned, verdict: Verdict, shown: tuple[RentalOffer, ...]) -> Planned:
+    plan = planned.plan.model_copy(update={"rent": shown, "hardware": verdict.machine.description})
+    price = rented.monthly_price(shown[0], verdict.situation.number("tokens_per_day"))
+    return replace(planned, plan=plan, cost=Cost(rented=price, as_of=price.as_of))

@@ -7,7 +7,7 @@ question open. Loaded from YAML, JSON, keywords or ``--set``; errors name file, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -138,12 +138,15 @@ class Profile(BaseModel):
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
-        for keys, holds, text in _CONTRADICTIONS:
-            values = [getattr(self, key) for key in keys]
-            if all(value not in (None, "unknown") for value in values) and holds(*values):
-                message = f"contradiction: {text.format(*values)}"
-                raise PydanticCustomError("contradiction", "{message}", {"message": message, "keys": keys})
+        for keys, text in _contradictions(self.answered):
+            message = f"contradiction: {text}"
+            raise PydanticCustomError("contradiction", "{message}", {"message": message, "keys": keys})
         return self
+
+    def allows(self, key: str, value: Any) -> bool:
+        """Whether answering ``key`` with ``value`` would contradict no other answer."""
+        changed = {key: value}
+        return not any(_contradictions(lambda name: changed.get(name, self.answered(name))))
 
     def answered(self, key: str) -> Any:
         """The answer to ``key``, or None when it was left out or is ``unknown``."""
@@ -177,6 +180,14 @@ _CONTRADICTIONS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
         "internet no (air-gapped) cannot serve audience public",
     ),
 )
+
+
+def _contradictions(answer: Callable[[str], Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Answers that cannot hold together: their keys, and why."""
+    for keys, clash, text in _CONTRADICTIONS:
+        values = [answer(key) for key in keys]
+        if None not in values and clash(*values):
+            yield keys, text.format(*values)
 
 
 @cache

@@ -253,9 +253,7 @@ class RulesetRef(_Part):
 class Recommendation(_Part):
     """The answer. ``route``, ``engine`` and ``provider`` are None where they do not apply or are not decided."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
     schema_: Literal["deployadvisor/recommendation@1"] = Field("deployadvisor/recommendation@1", alias="schema")
     deployadvisor_version: str

@@ -89,9 +89,19 @@ class Bench:
     machine: Machine
     _assessed: dict[tuple[Role, str, Site, Demand], dict[str, Assessment]] = field(default_factory=dict)
 
-    def verdict(self, profile: Profile, *, strict: bool = False) -> Verdict:
-        """Take the three decisions."""
+    def serves(self, profile: Profile) -> bool:
+        """Whether some engine serves the project here: the one decision that a search for machines needs."""
+        situation = of_profile(profile, self.rulebook.vocabulary)
+        site = site_of(self.machine, _assumed_os(situation))
+        named = named_model(profile.model) if profile.model is not None else None
+        wanted = wanted_models(profile, "serve", named)
+        return self._role(wanted, "serve", profile, situation, site).decision.status == "decided"
+
+    def verdict(self, profile: Profile, *, strict: bool = False, acquirable: bool = True) -> Verdict:
+        """Take the three decisions; ``acquirable`` says whether a machine to rent is known to hold the model."""
         situation = of_profile(profile, self.rulebook.vocabulary, strict=strict)
+        if not acquirable:
+            situation = situation.with_facts(*_computed("acquirable", "no", "rental catalogue"))
         provider = evaluate(self.rulebook.provider, situation.values(), provider_attributes(profile, situation))
         situation = situation.with_facts(*_hosted_choice(provider))
         site = site_of(self.machine, _assumed_os(situation))
@@ -111,6 +121,8 @@ class Bench:
         self, wanted: Sequence[Model], role: Role, profile: Profile, situation: Situation, site: Site
     ) -> RoleChoice:
         """Try the models in order until an engine is left; otherwise keep the first."""
+        if role != "cpu" and site.cards is None:
+            wanted = wanted[:1]  # without a card no other model does better
         choices = (self._choose(role, model, profile, situation, site) for model in wanted)
         first = next(choices)
         if first.decision.status == "decided":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from deployadvisor.decide.conditions import Facts, tests_in
+from deployadvisor.decide.conditions import Facts
 from deployadvisor.decide.evaluate import evaluate, outcomes, winner
 from deployadvisor.decide.phrases import Interval
 from deployadvisor.decide.ruleset import Ruleset
@@ -16,13 +16,9 @@ def alternatives(ruleset: Ruleset, fact: Fact) -> tuple[FactValue, ...]:
     """Values of a fact worth trying: each word, or for a number each threshold and the nearest value past it."""
     if fact.type != "number":
         return fact.values
-    intervals = {
-        test.accepted
-        for rule in ruleset.mentioning.get(fact.name, ())
-        for test in tests_in(rule.when)
-        if test.fact == fact.name and isinstance(test.accepted, Interval)
-    }
-    return tuple(sorted({value for interval in intervals for value in _either_side(interval)}))
+    accepted = (test.accepted for test in ruleset.tests_of.get(fact.name, ()))
+    ends = (_either_side(part) for part in accepted if isinstance(part, Interval))
+    return tuple(sorted({value for values in ends for value in values}))
 
 
 def _either_side(interval: Interval) -> Iterator[float]:
@@ -52,12 +48,20 @@ def single_changes(
     for name in names:
         fact = ruleset.vocabulary.facts[name]
         current = facts.get(name)
+        winners = {_cell(ruleset, name, current): current_winner}
         values = (value for value in alternatives(ruleset, fact) if value != current)
         for value in sorted(values, key=lambda value: _distance(fact, current, value)):
-            changed = outcomes(ruleset.mentioning.get(name, ()), {**facts, name: value})
-            outcome = winner(ruleset, {**results, **changed})
-            if outcome != current_winner:
-                yield name, value, outcome
+            cell = _cell(ruleset, name, value)
+            if cell not in winners:
+                changed = outcomes(ruleset.mentioning.get(name, ()), {**facts, name: value})
+                winners[cell] = winner(ruleset, {**results, **changed})
+            if winners[cell] != current_winner:
+                yield name, value, winners[cell]
+
+
+def _cell(ruleset: Ruleset, name: str, value: FactValue | None) -> tuple[bool, ...] | None:
+    """Which tests on a fact a value passes; the rules cannot tell apart values with the same answer."""
+    return None if value is None else tuple(value in test.accepted for test in ruleset.tests_of.get(name, ()))
 
 
 def _distance(fact: Fact, current: FactValue | None, value: FactValue) -> float:

@@ -15,7 +15,8 @@ from typing import Any, Literal, NoReturn
 
 from deployadvisor import documents
 from deployadvisor.decide import conditions
-from deployadvisor.decide.conditions import ALWAYS, Condition, Facts, Not
+from deployadvisor.decide.conditions import ALWAYS, Condition, Facts, Not, Test
+from deployadvisor.decide.phrases import Accepted
 from deployadvisor.decide.vocabulary import Fact, FactValue, Vocabulary, admits, read_facts, read_value
 from deployadvisor.documents import Document, KeyPath
 from deployadvisor.errors import DeployAdvisorError, RulesError, Where, nearest
@@ -111,6 +112,8 @@ class Ruleset:
     """For each candidate the rules that speak about it, in file order."""
     mentioning: Mapping[str, tuple[Rule, ...]]
     """For each fact the rules whose condition tests it."""
+    tests_of: Mapping[str, tuple[Test, ...]]
+    """For each fact the different tests on it: values that pass the same ones are the same to the rules."""
     vocabulary: Vocabulary
 
     def of_kind(self, kind: Kind) -> Iterator[Rule]:
@@ -167,6 +170,7 @@ class _Reader:
             rules=rules,
             speaking={name: tuple(rule for rule in rules if rule.points_for(name)) for name in self.candidates},
             mentioning=_by_fact(rules),
+            tests_of=_tests_by_fact(rules),
             vocabulary=self.vocabulary,
         )
 
@@ -213,12 +217,8 @@ class _Reader:
             self.fail("a ruleset names its candidates", path)
         if set(body) == {"from"}:
             if str(body["from"]) not in self.given:
-                self.fail(
-                    f'no candidates called "{body["from"]}"',
-                    path,
-                    allowed=tuple(self.given),
-                    word=str(body["from"]),
-                )
+                message = f'no candidates called "{body["from"]}"'
+                self.fail(message, path, allowed=tuple(self.given), word=str(body["from"]))
             titles = self.given[body["from"]]
         else:
             titles = {name: self.read_title(name, entry) for name, entry in body.items()}
@@ -315,13 +315,8 @@ class _Reader:
         known = (*self.candidates, EVERY)
         for candidate, points in targets.items():
             if candidate not in known:
-                self.fail(
-                    f'unknown candidate "{candidate}"',
-                    (*path, key),
-                    rule=name,
-                    allowed=known,
-                    word=str(candidate),
-                )
+                message = f'unknown candidate "{candidate}"'
+                self.fail(message, (*path, key), rule=name, allowed=known, word=str(candidate))
             if type(points) is not int or not 1 <= points <= _MAX_POINTS:
                 self.fail(f"points are whole numbers from 1 to {_MAX_POINTS}", (*path, key), rule=name)
         if EVERY in targets and len(targets) > 1:
@@ -331,13 +326,8 @@ class _Reader:
     def read_fit(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> int:
         fit = entry.get("fit")
         if fit not in FITS[1:]:
-            self.fail(
-                f"fit is one of {', '.join(FITS[1:])}",
-                (*path, "fit"),
-                rule=name,
-                allowed=FITS[1:],
-                word=str(fit),
-            )
+            message = f"fit is one of {', '.join(FITS[1:])}"
+            self.fail(message, (*path, "fit"), rule=name, allowed=FITS[1:], word=str(fit))
         return FITS.index(fit)
 
     def read_tests(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> Iterator[RuleTest]:
@@ -376,6 +366,14 @@ def _by_fact(rules: Sequence[Rule]) -> dict[str, tuple[Rule, ...]]:
         for test in conditions.tests_in(rule.when):
             found.setdefault(test.fact, {})[rule.id] = rule
     return {fact: tuple(by_id.values()) for fact, by_id in found.items()}
+
+
+def _tests_by_fact(rules: Sequence[Rule]) -> dict[str, tuple[Test, ...]]:
+    found: dict[str, dict[Accepted, Test]] = {}
+    for rule in rules:
+        for test in conditions.tests_in(rule.when):
+            found.setdefault(test.fact, {})[test.accepted] = test
+    return {fact: tuple(tests.values()) for fact, tests in found.items()}
 
 
 def _own_numbers(body: Any, vocabulary: Vocabulary) -> bool:

@@ -29,7 +29,7 @@ def _own(
     # TextGen is started by a script that takes the one .gguf file there is.
     if layout.fetch != "gguf":
         yield from _model(engine, place, weights)
-    values = {"host": host, "port": engine.port, "served_name": served_name, "backend": plan.backend}
+    values = {"served_name": served_name, "host": host, "port": engine.port, "backend": plan.backend}
     for field, value in values.items():
         option = engine.flags.get(field)  # type: ignore[call-overload]
         if option is not None and value and not set(option.names) & set(plan.flags):

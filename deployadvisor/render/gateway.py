@@ -85,8 +85,12 @@ def _address(one: Deployment) -> Data:
     The OpenAI protocol and the listed endpoint, wherever that works: LiteLLM's own route for a provider may lead to
     another region's address, or append a path that the endpoint has already.
     """
-    prefix = one.provider.litellm_prefix if one.is_native else "openai"
-    address: Data = {"model": f"{prefix}/{one.model}" if one.model else f"os.environ/{one.provider.model_env}"}
+    protocol = one.provider.litellm_prefix if one.is_native else "openai"
+    address: Data = (
+        {"model": f"{protocol}/{one.model}"}
+        if one.model
+        else {"model": f"os.environ/{one.provider.model_env}", "custom_llm_provider": protocol}
+    )
     if not one.is_native:
         address["api_base"] = one.base_url or f"os.environ/{one.base_url_variable}"
     if one.key_is_file:

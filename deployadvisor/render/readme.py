@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deployadvisor.catalog.engines import DriverFloor
+from deployadvisor.catalog.engines import DriverFloor, engines
+from deployadvisor.catalog.providers import providers
 from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine
 from deployadvisor.render.environment import render_template, render_text
@@ -18,7 +20,8 @@ from deployadvisor.render.view import View
 
 def page(view: View) -> str:
     """README.md in the language of the answer."""
-    return render_template(f"common/README.{view.advice.lang}.md.j2", "markdown", context(view))
+    text = render_template(f"common/README.{view.advice.lang}.md.j2", "markdown", context(view))
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def context(view: View) -> Mapping[str, Any]:
@@ -143,19 +146,23 @@ def _row(trouble: Trouble, view: View) -> TroubleRow | None:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """A candidate that is out, and the first principle or lack that put it there."""
+    """A candidate that is out: the first principle against it, or the first thing that it would need."""
 
     name: str
-    texts: Sequence[str]
+    because: str | None
+    missing: str | None
     where: str
 
 
 def ruled_out(rejected: Rejected) -> RuledOut:
     """What the page says about a rejected candidate."""
     first = rejected.objections[0]
-    reason = first.because or first.missing or first.rule
-    return RuledOut(
-        name=rejected.route or rejected.engine or rejected.provider or "",
-        texts=(reason, *first.details),
-        where=first.where,
-    )
+    return RuledOut(_name(rejected), first.because, first.missing, first.where)
+
+
+def _name(rejected: Rejected) -> str:
+    if rejected.engine:
+        return engines()[rejected.engine].name if rejected.engine in engines() else rejected.engine
+    if rejected.provider:
+        return providers()[rejected.provider].name if rejected.provider in providers() else rejected.provider
+    return (rejected.route or "").replace("_", " ")

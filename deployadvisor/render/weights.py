@@ -64,8 +64,10 @@ def weights_for(engine: Engine, model: str | None, precision: str | None) -> Wei
     if not model:
         raise RenderError("the plan names no model", remedy="set model in the profile")
     local = _local(model)
-    if local or not _reads_only_gguf(engine):
-        return local or Weights("hub", model)
+    if local:
+        return _loadable(local, engine)
+    if not _reads_only_gguf(engine):
+        return Weights("hub", model)
     quant = _quant(engine, precision)
     if "gguf" in model.casefold():
         return Weights("gguf_repo", model, quant)
@@ -88,6 +90,15 @@ def _local(model: str) -> Weights | None:
     if model.casefold().endswith(".gguf"):
         return Weights("file", path)
     return Weights("folder", path) if looks_local else None
+
+
+def _loadable(weights: Weights, engine: Engine) -> Weights:
+    """Refuse local weights in a form that the engine does not load."""
+    if weights.origin == "folder" and engine.id in ("llama_cpp", "textgen"):
+        raise RenderError(f"{engine.name} loads a .gguf file, and {weights.name} is a folder")
+    if weights.origin == "file" and not _reads_only_gguf(engine):
+        raise RenderError(f"{engine.name} loads a folder of safetensors, and {weights.name} is a .gguf file")
+    return weights
 
 
 def _reads_only_gguf(engine: Engine) -> bool:

@@ -1,0 +1,65 @@
+# Needs Python 3.11 or newer, git and make. Everything else is installed into .venv, once, in the versions of
+# constraints.txt; `make PYTHON=python3.13 test` chooses another interpreter.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DATA := rules templates deployadvisor/catalog/data docs/examples
+PYTEST := $(BIN)/python -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports rules docs slow bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## recommend for a shipped example, write its folder and show it
+	@$(BIN)/deployadvisor recommend docs/examples/contract-review.yaml --hardware "2x A100 80GB" --out demo --force
+	@echo && ls -R demo
+	@echo && head -n 40 demo/README.md
+
+test: $(READY) ## run the tests that need nothing but Python
+	@$(PYTEST) -n 2 -m "not slow and not tool"
+
+check: lint types imports rules docs slow bench ## run everything else that must hold before a merge
+
+lint: $(READY) ## style of Python, YAML and shell
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/yamllint --strict $(DATA) .yamllint.yaml
+	@$(BIN)/shellcheck .ci/run
+
+types: $(READY) ## static types
+	@$(BIN)/mypy
+
+imports: $(READY) ## the order of the rooms
+	@$(BIN)/lint-imports --no-cache
+
+rules: $(READY) ## tests beside the rules, and the scenarios
+	@$(BIN)/deployadvisor rules test
+
+docs: $(READY) ## generated schemas are current, and what they describe is valid
+	@for name in profile recommendation machine; do \
+	    $(BIN)/deployadvisor schema $$name | diff -u docs/schemas/$$name.json - || exit 1; done
+	@$(BIN)/check-jsonschema --schemafile docs/schemas/profile.json docs/examples/*.yaml
+	@$(BIN)/check-jsonschema --schemafile docs/schemas/vocabulary.json rules/vocabulary.yaml
+	@$(BIN)/check-jsonschema --schemafile docs/schemas/ruleset.json rules/route.yaml rules/engine.yaml rules/provider.yaml
+	@$(BIN)/check-jsonschema --schemafile docs/schemas/scenarios.json rules/scenarios.yaml
+
+slow: $(READY) ## tests that build the wheel or call other programs
+	@$(PYTEST) -rs -m "slow or tool"
+
+bench: $(READY) ## print the benchmarks
+	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks
+
+clean: ## remove everything that is not in git's care
+	@rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

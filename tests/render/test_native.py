@@ -1,0 +1,68 @@
+"""Engines on the computer itself: loopback, no cloud, the same flags."""
+
+import shlex
+
+import pytest
+
+from deployadvisor.render.bundle import Bundle, render
+from tests.render.factory import FLAGS, served
+
+DESKTOP = ("ollama", "llama_cpp", "textgen")
+
+
+def arguments(bundle: Bundle) -> list[str]:
+    lines = bundle["start.sh"].text.splitlines()
+    start, end = lines.index("arguments=("), lines.index(")")
+    return shlex.split("\n".join(lines[start + 1 : end]))
+
+
+@pytest.mark.parametrize("engine", DESKTOP)
+def test_scripts_are_there_and_run(engine: str) -> None:
+    bundle = render(served(engine, gpu="m3-max"), ["native"])
+    assert {"setup.sh", "start.sh", "smoke-test.sh", "README.md", "advice.json"} <= set(bundle)
+    assert all(bundle[name].executable for name in ("setup.sh", "start.sh", "smoke-test.sh"))
+
+
+@pytest.mark.parametrize("engine", DESKTOP)
+def test_nothing_listens_beyond_loopback(engine: str) -> None:
+    bundle = render(served(engine, gpu="m3-max"), ["native"])
+    for file in bundle.values():
+        assert "0.0.0.0" not in file.text  # noqa: S104
+    if engine != "ollama":
+        assert "--listen" not in arguments(bundle)
+
+
+def test_ollama_stays_off_the_cloud_and_keeps_its_context() -> None:
+    bundle = render(served("ollama", gpu="m3-max"), ["native"])
+    start = bundle["start.sh"].text
+    assert "export OLLAMA_HOST=127.0.0.1:11434\n" in start
+    assert "export OLLAMA_NO_CLOUD=1\n" in start
+    assert "export OLLAMA_NUM_PARALLEL=2\n" in start
+    assert "PARAMETER num_ctx 8192\n" in bundle["Modelfile"].text
+    assert "ollama create qwen3-8b -f Modelfile" in bundle["setup.sh"].text
+
+
+def test_the_environment_of_the_plan_does_not_open_the_service() -> None:
+    advice = served("ollama", environment={"OLLAMA_HOST": "0.0.0.0", "OLLAMA_NO_CLOUD": "0"})  # noqa: S104
+    start = render(advice, ["native"])["start.sh"].text
+    assert "0.0.0.0" not in start  # noqa: S104
+    assert "OLLAMA_NO_CLOUD=0" not in start
+
+
+@pytest.mark.parametrize("engine", ["llama_cpp", "textgen"])
+def test_flags_reach_the_engine(engine: str) -> None:
+    found = arguments(render(served(engine, gpu="m3-max"), ["native"]))
+    assert found[-len(FLAGS[engine]) :] == list(FLAGS[engine])
+    assert "127.0.0.1" in found
+
+
+def test_a_local_file_keeps_its_name() -> None:
+    name = "/data/it's $HOME `id`.gguf"
+    bundle = render(served("llama_cpp", model=name), ["native"])
+    assert arguments(bundle)[:2] == ["--model", name]
+
+
+def test_the_smoke_test_asks_for_no_key() -> None:
+    script = render(served("ollama"), ["native"])["smoke-test.sh"].text
+    assert "key=none" in script
+    assert "wrong-key" not in script

@@ -1,0 +1,123 @@
+"""A value comes out of each format as itself, or RenderError says that the format cannot hold it."""
+
+import ast
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployadvisor.errors import RenderError
+from deployadvisor.render import quoting
+from tests.render.reading import HOSTILE
+
+TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
+
+
+@given(TEXTS.filter(lambda text: "\0" not in text))
+def test_shell_reads_back_one_equal_word(text: str) -> None:
+    assert shlex.split(quoting.shell(text)) == [text]
+
+
+@given(TEXTS)
+def test_python_reads_back_equal(text: str) -> None:
+    assert ast.literal_eval(quoting.python(text)) == text
+
+
+@given(TEXTS)
+def test_env_is_one_line_that_reads_back_equal_or_is_refused(text: str) -> None:
+    try:
+        quoted = quoting.env(text)
+    except RenderError:
+        return
+    assert "\n" not in quoted
+    assert quoted.removeprefix("'").removesuffix("'") == text
+
+
+def ollama_value(text: str) -> str:
+    """How parser.go reads the rest of an instruction: trimmed, one pair of quotes removed."""
+    trimmed = text.strip()
+    for quote in ('"""', '"'):
+        if trimmed.startswith(quote):
+            assert trimmed.endswith(quote)
+            return trimmed[len(quote) : -len(quote)]
+    assert "\n" not in trimmed
+    return trimmed
+
+
+@given(TEXTS)
+def test_modelfile_reads_back_equal_or_is_refused(text: str) -> None:
+    try:
+        quoted = quoting.modelfile(text)
+    except RenderError:
+        return
+    assert ollama_value(quoted) == text
+
+
+@pytest.mark.parametrize("text", ["", " x", 'x"""\ny', 'two\nlines"', "bell\a"])
+def test_modelfile_refuses_what_it_cannot_express(text: str) -> None:
+    with pytest.raises(RenderError, match="Modelfile"):
+        quoting.modelfile(text)
+
+
+@pytest.mark.parametrize("text", ["engine:8000", "/v1/models", "a-b.c_d"])
+def test_caddy_passes_tokens(text: str) -> None:
+    assert quoting.caddy(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a b", "a{b}", "a\nb", "$x", '"', "`", "a;b", "#"])
+def test_caddy_refuses_everything_else(text: str) -> None:
+    with pytest.raises(RenderError, match="Caddyfile"):
+        quoting.caddy(text)
+
+
+@pytest.mark.parametrize("text", ["a b", "a\nRUN id", "$X", "`id`", "a;b"])
+def test_dockerfile_refuses_more_than_a_word(text: str) -> None:
+    with pytest.raises(RenderError, match="Dockerfile"):
+        quoting.dockerfile(text)
+
+
+@given(TEXTS)
+def test_markdown_shows_the_text_and_nothing_else(text: str) -> None:
+    markdown_it = pytest.importorskip("markdown_it")
+    tokens = markdown_it.MarkdownIt("commonmark").parse(quoting.markdown(text))
+    shown = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in shown} <= {"text", "text_special"}
+    assert "".join(child.content for child in shown) == " ".join(
+        "".join(sign if sign.isprintable() else " " for sign in text).split()
+    )
+
+
+@given(TEXTS)
+def test_markdown_stays_in_its_table_cell(text: str) -> None:
+    markdown_it = pytest.importorskip("markdown_it")
+    table = f"| a | b |\n|---|---|\n| {quoting.markdown(text)} | {quoting.code_cell(text)} |\n"
+    tokens = markdown_it.MarkdownIt("commonmark").enable("table").parse(table)
+    assert [token.type for token in tokens].count("td_open") == 2
+    assert not [token for token in tokens if token.type.startswith("html")]
+
+
+@given(TEXTS, TEXTS)
+def test_code_cannot_leave_its_fence(before: str, after: str) -> None:
+    markdown_it = pytest.importorskip("markdown_it")
+    block = quoting.fenced(f"{before}\n{after}", "text")
+    assert [token.type for token in markdown_it.MarkdownIt("commonmark").parse(block)] == ["fence"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("max_model_len", "max_model_len"),
+        ("_private_", r"\_private\_"),
+        ("0.33.0", "0.33.0"),
+        ("1. first", r"1\. first"),
+        ("-1", "-1"),
+        ("- item", r"\- item"),
+        ("# title", r"\# title"),
+        ("#1", "#1"),
+        ("AT&T", "AT&T"),
+        ("&lt;", r"\&lt;"),
+    ],
+)
+def test_markdown_escapes_only_what_has_a_meaning(text: str, expected: str) -> None:
+    assert quoting.markdown(text) == expected

@@ -1,0 +1,98 @@
+"""Which targets suit a plan, and what is said about those that do not."""
+
+import pytest
+
+from deployadvisor.errors import RenderError
+from deployadvisor.recommendation import Question, Recommendation
+from deployadvisor.render.bundle import available_targets, default_targets, render
+from deployadvisor.render.manifest import manifests
+from tests.render.factory import ENGINES, hosted, machine, served, tuned
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_has_compose(engine: str) -> None:
+    assert default_targets(served(engine)) == ("compose",)
+
+
+@pytest.mark.parametrize(
+    ("advice", "available", "default"),
+    [
+        (served("ollama"), ("compose", "native"), ("compose",)),
+        (served("llama_cpp", cards=0), ("compose", "native"), ("compose",)),
+        (served("ollama", gpu="m3-max"), ("native",), ("native",)),
+        (hosted(), ("gateway",), ("gateway",)),
+        (tuned("vllm"), ("compose", "tune"), ("compose", "tune")),
+        (served("vllm", nodes=2), (), ()),
+        (served("lmdeploy", gpu="ascend-910b"), (), ()),
+    ],
+)
+def test_targets_by_plan(advice: Recommendation, available: tuple[str, ...], default: tuple[str, ...]) -> None:
+    assert available_targets(advice) == available
+    assert default_targets(advice) == default
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"profile": {"platform": "laptop"}},
+        {"machine": machine("rtx-4090", 1, os="macos")},
+        {"machine": machine("rtx-4090", 1, os="windows")},
+    ],
+)
+def test_a_desktop_runs_natively(change: dict[str, object]) -> None:
+    advice = served("ollama", gpu="rtx-4090").model_copy(update=change)
+    assert default_targets(advice) == ("native",)
+
+
+def test_blocked_says_what_is_missing() -> None:
+    advice = served().model_copy(update={"status": "blocked", "missing": ("a GPU", "a budget")})
+    assert available_targets(advice) == ()
+    with pytest.raises(RenderError, match="blocked; missing: a GPU; a budget"):
+        render(advice)
+
+
+def test_open_names_the_next_question() -> None:
+    question = Question(fact="internet", text="May it reach the internet?")
+    advice = served().model_copy(
+        update={"status": "open", "possible": ("hosted_api", "lab"), "next_question": question}
+    )
+    with pytest.raises(RenderError, match=r"open between hosted_api, lab; next question: May it"):
+        render(advice)
+
+
+def test_an_unknown_target_gets_the_nearest_name() -> None:
+    with pytest.raises(RenderError) as caught:
+        render(served(), ["compse"])
+    assert caught.value.suggestion == "compose"
+    assert set(caught.value.allowed) == set(manifests())
+
+
+@pytest.mark.parametrize(
+    ("advice", "target", "words"),
+    [
+        (served("vllm"), "native", "it is for ollama, llama_cpp, textgen, and the plan uses vllm"),
+        (served("vllm"), "gateway", "not a hosted provider"),
+        (served("vllm"), "tune", "nothing is to be trained"),
+        (hosted(), "compose", "a hosted provider, not an engine"),
+        (served("ollama", gpu="m3-max"), "compose", "cannot hand apple cards"),
+        (served("vllm", nodes=2), "compose", "the plan spans 2"),
+    ],
+)
+def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: str, words: str) -> None:
+    with pytest.raises(RenderError, match=words):
+        render(advice, [target])
+
+
+def test_no_target_at_all_lists_every_reason() -> None:
+    with pytest.raises(RenderError, match=r"no target can run this plan: compose: .*spans 2; native: .*; gateway: "):
+        render(served("vllm", nodes=2))
+
+
+def test_two_serving_targets_go_into_two_folders() -> None:
+    with pytest.raises(RenderError, match="both serve"):
+        render(served("ollama"), ["compose", "native"])
+
+
+def test_an_empty_choice_is_refused() -> None:
+    with pytest.raises(RenderError, match="no target was named"):
+        render(served(), [])

@@ -1,0 +1,107 @@
+"""The fine-tuning recipe: what is decided stands in one file, the scripts only read it."""
+
+import ast
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from deployadvisor.render.bundle import render
+from tests.render.factory import hosted, served, tuned
+
+
+def test_the_recipe_holds_the_decision() -> None:
+    recipe = json.loads(render(tuned("vllm"))["tune/recipe.json"].text)
+    assert recipe["model"] == "Qwen/Qwen3-8B"
+    assert recipe["method"] == "lora"
+    assert recipe["base_url"] == "http://127.0.0.1:8080/v1"
+    assert recipe["learning_rate"].keys() == {"lora", "qlora", "full"}
+
+
+def test_the_rank_is_the_one_the_engine_is_set_up_for() -> None:
+    recipe = json.loads(render(tuned("vllm", flags=("--max-lora-rank", "64")))["tune/recipe.json"].text)
+    assert recipe["lora"]["rank"] == 64
+
+
+def test_full_tuning_trains_all_weights() -> None:
+    advice = tuned("vllm").model_copy(update={"profile": {"customization": "full_tuning"}})
+    assert json.loads(render(advice)["tune/recipe.json"].text)["method"] == "full"
+
+
+def test_the_model_is_data_never_code() -> None:
+    model = '/data/"); import os; ("'
+    bundle = render(tuned("vllm", model=model))
+    assert json.loads(bundle["tune/recipe.json"].text)["model"] == model
+    assert not any("import os; (" in bundle[path].text for path in bundle if path.endswith(".py"))
+
+
+@pytest.mark.parametrize("name", ["common", "train", "merge", "parity"])
+def test_scripts_parse(name: str) -> None:
+    tree = ast.parse(render(tuned("vllm"))[f"tune/{name}.py"].text)
+    assert ast.get_docstring(tree)
+
+
+def test_pins_are_exact() -> None:
+    lines = [
+        line
+        for line in render(tuned("vllm"))["tune/requirements.txt"].text.splitlines()
+        if not line.startswith("#")
+    ]
+    assert {line.split("==")[0] for line in lines} == {
+        "torch",
+        "transformers",
+        "trl",
+        "peft",
+        "accelerate",
+        "datasets",
+        "bitsandbytes",
+    }
+
+
+def test_tuning_alone_is_a_bundle_too() -> None:
+    bundle = render(tuned("vllm"), ["tune"])
+    assert {"README.md", "advice.json", "tune/train.py", "tune/smoke-test.sh"} <= set(bundle)
+    assert "compose.merged.yaml" not in bundle
+
+
+@pytest.fixture
+def common(tmp_path: Path) -> dict[str, object]:
+    bundle = render(served("transformers").model_copy(update={"profile": {"customization": "adapter"}}))
+    bundle.write(tmp_path / "deploy")
+    return runpy.run_path(str(tmp_path / "deploy" / "tune" / "common.py"))
+
+
+def test_the_examples_are_valid_data(common: dict[str, object]) -> None:
+    here = common["HERE"]
+    assert isinstance(here, Path)
+    conversations = common["read_conversations"](here / "data" / "train.jsonl")  # type: ignore[operator]
+    assert [message["role"] for message in conversations[0]] == ["system", "user", "assistant"]
+    assert len(conversations) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "not {"),
+        ('{"text": "x"}', "not {"),
+        ('{"messages": [{"role": "user", "content": "x"}]}', "ends with a user message"),
+        (
+            '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": " "}]}',
+            "a message is empty",
+        ),
+    ],
+)
+def test_wrong_data_is_named_by_line(
+    common: dict[str, object], tmp_path: Path, line: str, words: str
+) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(f"\n{line}\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        common["read_conversations"](path)  # type: ignore[operator]
+    assert str(caught.value).startswith(f"{path}:2: ")
+    assert words in str(caught.value)
+
+
+def test_hosted_answers_have_nothing_to_train() -> None:
+    assert "tune/train.py" not in render(hosted())

@@ -1,0 +1,78 @@
+"""Gates: which engine runs on which card, driver, system and model, and the sentence behind each no."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployadvisor.catalog.engines import engines
+from deployadvisor.catalog.models import Role, find_model
+from deployadvisor.compatibility import Assessment, Demand, assess_role, dtype, site_of
+from deployadvisor.hardware.machine import Known
+from deployadvisor.hardware.spec import machine_from_phrase
+
+DEMAND = Demand(context_tokens=8192, average_tokens=1256, peak_concurrency=8)
+
+
+def assess(
+    role: Role, hardware: str, model: str = "Qwen/Qwen3-8B", os: str | None = "linux"
+) -> dict[str, Assessment]:
+    return assess_role(role, find_model(model), site_of(machine_from_phrase(hardware), os), DEMAND)
+
+
+@pytest.mark.parametrize(
+    ("engine", "hardware", "model", "attribute", "text"),
+    [
+        ("vllm", "1x V100 32GB", "Qwen/Qwen3-8B", "its_gpu", "starts at compute capability 7.5"),
+        ("vllm", "1x A100", "baichuan-inc/Baichuan2-7B-Chat", "its_model", "was dropped after 0.23.0"),
+        ("vllm", "M3 Max 64GB", "Qwen/Qwen3-8B", "its_platform", "not on macos"),
+        ("vllm", "cpu 64GB", "Qwen/Qwen3-8B", "its_platform", "no accelerator here"),
+        ("lmdeploy", "8x MI300X", "Qwen/Qwen3-8B", "its_platform", "not on AMD Instinct MI300X"),
+        ("lmdeploy", "8x Ascend 910B", "Qwen/Qwen3-8B", "its_platform", "no ascend image"),
+        ("vllm", "1x RTX 4090", "meta-llama/Llama-3.3-70B-Instruct", "its_fit", "GiB of weights"),
+    ],
+)
+def test_a_no_says_why(engine: str, hardware: str, model: str, attribute: str, text: str) -> None:
+    found = assess("serve", hardware, model)[engine]
+    assert found.attributes[attribute] == "no"
+    assert text in (found.explain(attribute) or "")
+
+
+def test_only_engines_made_for_a_role_stand_for_it() -> None:
+    for role in ("serve", "desktop", "cpu", "lab"):
+        assert set(assess(role, "1x H100")) == {name for name, engine in engines().items() if role in engine.roles}
+
+
+def test_an_old_driver_is_refused_and_an_unknown_one_is_said() -> None:
+    machine = machine_from_phrase("1x H100")
+    old = machine.accelerators[0].model_copy(update={"driver_version": Known[str](value="550.90.07", source="test")})
+    site = site_of(machine.model_copy(update={"accelerators": (old,)}), "linux")
+    found = assess_role("serve", find_model("Qwen/Qwen3-8B"), site, DEMAND)
+    assert found["vllm"].attributes["its_driver"] == "no"
+    assert "550.90.07 is installed" in (found["vllm"].explain("its_driver") or "")
+    assert found["lmdeploy"].attributes["its_driver"] == "yes"
+    unknown = assess("serve", "1x H100")["vllm"]
+    assert unknown.attributes["its_driver"] == "yes"
+    assert "the driver here is not known" in (unknown.explain("its_driver") or "")
+
+
+def test_a_card_of_its_own_does_not_settle_the_system_but_the_desktop_runners_take_both() -> None:
+    assert "its_platform" not in assess("serve", "1x RTX 4090", os=None)["vllm"].attributes
+    assert assess("desktop", "1x RTX 4090", os=None)["ollama"].attributes["its_platform"] == "yes"
+
+
+def test_memory_that_is_not_known_is_not_a_fit() -> None:
+    found = assess("cpu", "none")["llama_cpp"]
+    assert "its_fit" not in found.attributes
+    assert found.fit is None
+
+
+@pytest.mark.parametrize(("hardware", "expected"), [("1x V100", "half"), ("1x T4", "half"), ("1x A100", None)])
+def test_half_precision_is_forced_where_there_is_no_bf16(hardware: str, expected: str | None) -> None:
+    cards = site_of(machine_from_phrase(hardware)).cards
+    assert dtype(engines()["lmdeploy"], find_model("Qwen/Qwen3-8B"), cards) == expected
+
+
+def test_average_requests_are_planned_and_at_least_one_full_one() -> None:
+    assert Demand(8192, 1000, 8).full_sequences(8192) == 1
+    assert Demand(8192, 1000, 64).full_sequences(8192) == 8
+    assert Demand(8192, 20_000, 3).full_sequences(8192) == 3
