@@ -9,7 +9,7 @@ DATA := rules templates deployadvisor/catalog/data docs/examples
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports rules docs slow bench clean
+.PHONY: help demo test check lint types imports rules docs fresh slow bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +23,13 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## recommend for a shipped example, write its folder and show it
 	@$(BIN)/deployadvisor recommend docs/examples/contract-review.yaml --hardware "2x A100 80GB" --out demo --force
-	@echo && ls -R demo
+	@echo && ls -RA demo
 	@echo && head -n 40 demo/README.md
 
 test: $(READY) ## run the tests that need nothing but Python
 	@$(PYTEST) -n 2 -m "not slow and not tool"
 
-check: lint types imports rules docs slow bench ## run everything else that must hold before a merge
+check: lint types imports rules fresh slow bench ## run everything else that must hold before a merge
 
 lint: $(READY) ## style of Python, YAML and shell
 	@$(BIN)/ruff check .
@@ -41,18 +41,16 @@ types: $(READY) ## static types
 	@$(BIN)/mypy
 
 imports: $(READY) ## the order of the rooms
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 rules: $(READY) ## tests beside the rules, and the scenarios
 	@$(BIN)/deployadvisor rules test
 
-docs: $(READY) ## generated schemas are current, and what they describe is valid
-	@for name in profile recommendation machine; do \
-	    $(BIN)/deployadvisor schema $$name | diff -u docs/schemas/$$name.json - || exit 1; done
-	@$(BIN)/check-jsonschema --schemafile docs/schemas/profile.json docs/examples/*.yaml
-	@$(BIN)/check-jsonschema --schemafile docs/schemas/vocabulary.json rules/vocabulary.yaml
-	@$(BIN)/check-jsonschema --schemafile docs/schemas/ruleset.json rules/route.yaml rules/engine.yaml rules/provider.yaml
-	@$(BIN)/check-jsonschema --schemafile docs/schemas/scenarios.json rules/scenarios.yaml
+docs: $(READY) ## rewrite the generated parts of the documentation
+	@$(BIN)/python docs/generate.py
+
+fresh: $(READY) ## the generated parts of the documentation are current
+	@$(BIN)/python docs/generate.py --check
 
 slow: $(READY) ## tests that build the wheel or call other programs
 	@$(PYTEST) -rs -m "slow or tool"

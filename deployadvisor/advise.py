@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from deployadvisor import profile as profiles
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.regulations import find_regulation
+from deployadvisor.compatibility import Assessment
 from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, RulesError, Where, nearest
 from deployadvisor.explanation import Explanation
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.spec import resolve_hardware
-from deployadvisor.plan import Planned, make_plan
+from deployadvisor.plan import Planned, make_plan, routes_of
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Recommendation, RulesetRef
 from deployadvisor.rulebook import Rulebook, load_rules
@@ -25,6 +26,7 @@ from deployadvisor.verdict import Bench, Verdict
 from deployadvisor.version import __version__
 
 Lang = Literal["en", "zh"]
+_CARDS_OF_A_SERVER = 8
 
 
 def recommend(
@@ -115,6 +117,7 @@ def _answer(verdict: Verdict, planned: Planned, rulebook: Rulebook, lang: Lang) 
         reasons=tuple(words.reasons()),
         rejected=tuple(words.rejected()),
         runners_up=tuple(words.runners_up()),
+        routes_of=routes_of(),
         possible=route.possible if route.status == "open" else (),
         missing=words.missing(),
         changes=tuple(words.changes()),
@@ -134,9 +137,19 @@ def _warnings(verdict: Verdict, planned: Planned) -> Iterator[str]:
     """Things to know before acting: what the probe could not read, licences, gates that hold on an assumption."""
     for problem in verdict.machine.problems:
         yield f"{problem.what}: {problem.reason}" + (f" ({problem.remedy})" if problem.remedy else "")
+    wanted, hosted = verdict.profile.model, planned.plan.hosted_model
+    if planned.provider and wanted:
+        yield f"{wanted} was named; {planned.provider} is planned with its own {hosted or 'model of your choice'}"
     chosen = planned.role.chosen if planned.role else None
     if chosen is None:
         return
+    yield from _warnings_on_machines(verdict, planned, chosen)
+
+
+def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment) -> Iterator[str]:
+    quality = verdict.profile.answered("quality")
+    if verdict.profile.model is None and quality not in (None, chosen.model.quality):
+        yield f"quality {quality} was wanted; {chosen.model.id} is of class {chosen.model.quality or 'unknown'}"
     if chosen.model.commercial_use != "yes":
         note = f": {chosen.model.licence_note}" if chosen.model.licence_note else ""
         yield f"{chosen.model.id}: commercial use {chosen.model.commercial_use}, licence {chosen.model.licence}{note}"
@@ -150,5 +163,6 @@ def _warnings(verdict: Verdict, planned: Planned) -> Iterator[str]:
         name, licence = chosen.engine.name, chosen.engine.licence
         yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
     if chosen.cards and planned.plan.gpus and chosen.cards.count > planned.plan.gpus:
-        idle = chosen.cards.count - planned.plan.gpus
-        yield f"the plan uses {planned.plan.gpus} of {chosen.cards.count} cards; {idle} stay free for replicas"
+        yield f"the plan uses {planned.plan.gpus} of {chosen.cards.count} cards; the others are free for replicas"
+    if planned.plan.gpus > _CARDS_OF_A_SERVER:
+        yield f"one replica takes {planned.plan.gpus} cards of one machine; several machines are not planned yet"

@@ -181,7 +181,9 @@ class Explanation:
         return tuple(dict.fromkeys(self.texts.rule(rule) for rule in rules if rule.is_missing))
 
     def runners_up(self) -> Iterator[RunnerUp]:
-        """Allowed routes that lost, then allowed engines."""
+        """Allowed routes that lost, then allowed engines; none while the answer is open."""
+        if self.verdict.route.winner is None:
+            return
         for standing in self.verdict.route.runners_up:
             lost_at, text = self._lost(self.verdict.route, standing)
             yield RunnerUp(route=standing.candidate.id, lost_at=lost_at, text=text)
@@ -293,6 +295,8 @@ class Explanation:
         )
         named = {*regulation_ids, *implied_regulations(region, audience)}
         for row in rows:
+            if not row.trigger.regulations and (region is None or self._value("data_sensitivity") is None):
+                continue  # nothing the user said points at it
             chinese = self.lang == "zh"
             yield Duty(
                 id=row.id,

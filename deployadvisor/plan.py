@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
-from deployadvisor.catalog.engines import Option, PlanField
+from deployadvisor.catalog.engines import Option, PlanField, engines
 from deployadvisor.catalog.models import Role
 from deployadvisor.catalog.precisions import precision_order, precisions
-from deployadvisor.catalog.providers import Provider, providers
+from deployadvisor.catalog.providers import Endpoint, Provider, providers
 from deployadvisor.compatibility import Assessment, dtype
 from deployadvisor.economics import hosted, rented
 from deployadvisor.hardware.spec import machine_from_phrase
@@ -45,6 +46,16 @@ class Planned:
     """No machine in the catalogue would hold the model; the route has to be decided again."""
 
 
+@cache
+def routes_of() -> dict[str, tuple[str, ...]]:
+    """Routes on which each engine and each provider would be used."""
+    by_role = {
+        name: tuple(route for route, role in ROUTE_ROLES.items() if role in engine.roles)
+        for name, engine in engines().items()
+    }
+    return {**by_role, **dict.fromkeys(providers(), HOSTED_ROUTES)}
+
+
 def make_plan(verdict: Verdict, bench: Bench, *, strict: bool = False) -> Planned:
     """The plan of the winning route; an empty one when nothing won."""
     route = verdict.route.winner
@@ -66,16 +77,16 @@ def _hosted(verdict: Verdict, empty: Plan) -> Planned:
     if winner is None:
         return Planned(empty)
     provider = providers()[winner]
-    second = _second_provider(verdict)
+    endpoint, second = _endpoint(provider, verdict), _second_provider(verdict)
     plan = empty.model_copy(
         update={
-            "endpoint": _endpoint(provider, verdict),
+            "endpoint": endpoint.base_url,
             "model": verdict.profile.model or provider.default_model,
             "hosted_model": provider.default_model,
             "fallback_provider": second,
         }
     )
-    return Planned(plan, provider=winner, cost=_hosted_cost(provider, verdict))
+    return Planned(plan, provider=winner, cost=_hosted_cost(provider, endpoint, verdict))
 
 
 def _second_provider(verdict: Verdict) -> str | None:
@@ -86,19 +97,20 @@ def _second_provider(verdict: Verdict) -> str | None:
     return next((standing.candidate.id for standing in verdict.provider.runners_up), None)
 
 
-def _endpoint(provider: Provider, verdict: Verdict) -> str:
+def _endpoint(provider: Provider, verdict: Verdict) -> Endpoint:
     fact = verdict.situation.known.get("data_region")
-    by_region = {str(region): endpoint.base_url for region, endpoint in provider.endpoints.items()}
+    by_region = {str(region): endpoint for region, endpoint in provider.endpoints.items()}
     fallback = by_region.get("global", next(iter(by_region.values())))
     return by_region.get(str(fact.value), fallback) if fact else fallback
 
 
-def _hosted_cost(provider: Provider, verdict: Verdict) -> Cost:
+def _hosted_cost(provider: Provider, endpoint: Endpoint, verdict: Verdict) -> Cost:
     model = hosted.priced_model(provider)
     numbers = [verdict.situation.number(name) for name in ("requests_per_day", "input_tokens", "output_tokens")]
     if model is None or None in numbers:
         return Cost()
-    priced = hosted.monthly_price(model, *(number or 0 for number in numbers))
+    requests, prompt, answer = (number or 0.0 for number in numbers)
+    priced = hosted.monthly_price(model, endpoint.price_factor or 1.0, requests, prompt, answer)
     if priced is None:
         return Cost()
     price, currency = priced
@@ -191,9 +203,11 @@ def _values(chosen: Assessment, setup: _Setup, *, tuned: bool) -> dict[PlanField
 
 
 def _arguments(options: Mapping[PlanField, Option], values: Mapping[PlanField, object]) -> Iterator[str]:
-    """Command-line words in the catalogue's order."""
+    """Command-line words in the catalogue's order; an engine may have one flag for two of our fields."""
+    written: set[tuple[str, ...]] = set()
     for name, option in options.items():
-        if name in values and option.kind != "positional":
+        if name in values and option.kind != "positional" and option.names not in written:
+            written.add(option.names)
             yield from option.arguments(values[name])
 
 

@@ -272,6 +272,8 @@ class Recommendation(_Part):
     reasons: tuple[Reason, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     runners_up: tuple[RunnerUp, ...] = ()
+    routes_of: dict[str, tuple[str, ...]] = {}
+    """Routes on which each engine and provider would be used."""
     possible: tuple[str, ...] = ()
     """Routes that are still possible when the status is open."""
     missing: tuple[str, ...] = ()
@@ -315,18 +317,26 @@ class Recommendation(_Part):
 
         Raises DeployAdvisorError when ``name`` won or is not among the candidates of this answer.
         """
-        for rejected in self.rejected:
-            if name in (rejected.route, rejected.engine, rejected.provider):
-                return rejected.objections
-        for runner in self.runners_up:
-            if name in (runner.route, runner.engine, runner.provider):
-                return runner
+        found = self._against(name)
+        if found is None and name not in (self.engine, self.provider):
+            found = next((found for route in self.routes_of.get(name, ()) if (found := self._against(route))), None)
+        if found is not None:
+            return found
         candidates: list[Rejected | RunnerUp] = [*self.rejected, *self.runners_up]
-        options = sorted({item.route or item.engine or item.provider or "" for item in candidates})
+        names = (item.route or item.engine or item.provider or "" for item in candidates)
+        options = sorted({*self.routes_of, *names})
         problem = (
             "was chosen" if name in (self.route, self.engine, self.provider) else "is not a candidate of this answer"
         )
         raise DeployAdvisorError(f'"{name}" {problem}', allowed=options, suggestion=nearest(name, options))
+
+    def _against(self, name: str) -> tuple[Objection, ...] | RunnerUp | None:
+        """What stands against a candidate itself."""
+        for rejected in self.rejected:
+            if name in (rejected.route, rejected.engine, rejected.provider):
+                return rejected.objections
+        named = (runner for runner in self.runners_up if name in (runner.route, runner.engine, runner.provider))
+        return next(named, None)
 
     def what_would_change(self) -> tuple[Change, ...]:
         """Single changed answers that would turn the decision."""

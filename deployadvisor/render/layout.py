@@ -46,8 +46,8 @@ class Layout(Part):
     environment: Mapping[str, str] = Field(default_factory=dict)
     offline: Mapping[str, str] = Field(default_factory=dict)
     """Variables that keep an engine whose weights are on disk from asking the internet."""
-    fetch: Literal["hub", "gguf", "ollama", "none"]
-    """How weights are fetched before the engine starts; ``none``: the engine fetches them itself."""
+    fetch: Literal["hub", "gguf", "ollama", "llama"]
+    """How weights are fetched before the engine starts: a checkpoint, one GGUF file, by Ollama, by llama.cpp."""
     web_ui_port: int | None = None
     cache_path: str | None = None
     """Folder of the cache in an image that the bundle builds itself; otherwise the catalogue has it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ def context(view: View) -> Mapping[str, Any]:
         "plan": advice.plan,
         "lang": advice.lang,
         "troubles": [] if view.hosted or view.serving is None else troubles(view),
-        "ruled_out": [ruled_out(one) for one in advice.rejected],
+        "ruled_out": ruled_out(advice.rejected),
     }
 
 
@@ -64,11 +64,6 @@ class Page:
     def fetches(self) -> bool:
         """Whether a service runs before the engine starts."""
         return compose_engine.fetch_service(self.view) is not None
-
-    @property
-    def engine_is_closed(self) -> bool:
-        """Whether the engine itself has no way to the internet."""
-        return compose_engine.fetched_before(self.view)
 
     @property
     def image_text(self) -> str:
@@ -146,18 +141,21 @@ def _row(trouble: Trouble, view: View) -> TroubleRow | None:
 
 @dataclass(frozen=True, slots=True)
 class RuledOut:
-    """A candidate that is out: the first principle against it, or the first thing that it would need."""
+    """Candidates that are out for one reason: a principle against them, or something they would need."""
 
-    name: str
+    names: str
     because: str | None
     missing: str | None
     where: str
 
 
-def ruled_out(rejected: Rejected) -> RuledOut:
-    """What the page says about a rejected candidate."""
-    first = rejected.objections[0]
-    return RuledOut(_name(rejected), first.because, first.missing, first.where)
+def ruled_out(rejected: Sequence[Rejected]) -> list[RuledOut]:
+    """What the page says about rejected candidates, those with the same first objection on one line."""
+    names: dict[tuple[str | None, str | None, str], list[str]] = {}
+    for one in rejected:
+        first = one.objections[0]
+        names.setdefault((first.because, first.missing, first.where), []).append(_name(one))
+    return [RuledOut(", ".join(listed), *reason) for reason, listed in names.items()]
 
 
 def _name(rejected: Rejected) -> str:

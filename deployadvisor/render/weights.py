@@ -63,6 +63,8 @@ def weights_for(engine: Engine, model: str | None, precision: str | None) -> Wei
     """How ``engine`` gets ``model``; raises RenderError where no file in its format is known."""
     if not model:
         raise RenderError("the plan names no model", remedy="set model in the profile")
+    if model.startswith("-"):
+        raise RenderError(f"the model {model!a} would be read as an option of the command line")
     local = _local(model)
     if local:
         return _loadable(local, engine)

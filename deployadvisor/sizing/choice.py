@@ -97,7 +97,7 @@ def _format_refusal(entry: Precision, form: str, engine: Engine, cards: Cards) -
     support = {str(key): value for key, value in engine.gates.formats.items()}[form]
     if support.needs:
         return f"{engine.name} loads {entry.id} only with {support.needs}"
-    floor, has = support.compute_capability_min, cards.compute_capability
+    floor, has = support.compute_capability_min or support.native_from, cards.compute_capability
     if floor and has and capability(has) < capability(floor):
         return f"{engine.name} loads {entry.id} from compute capability {floor}; {cards.name} has {has}"
     return None

@@ -18,7 +18,17 @@ import click
 from deployadvisor.errors import DeployAdvisorError, nearest
 from deployadvisor.version import __version__
 
-COMMANDS = ("recommend", "probe", "estimate", "render", "checklist", "rules", "catalog", "schema")
+COMMANDS = {
+    "recommend": "Recommend how to run the model of a profile, and say why.",
+    "probe": "Show accelerators, memory, driver and host of this machine.",
+    "estimate": "Estimate the memory a model needs.",
+    "render": "Render the deployment folder of a profile or of a saved answer.",
+    "checklist": "Print the pre-project checklist.",
+    "rules": "Show and test the rules.",
+    "catalog": "List models, gpus, engines, providers or regulations.",
+    "schema": "Print the JSON Schema of a file format.",
+}
+"""Commands and what each does, stated here so that ``--help`` need not import them."""
 
 
 class _LazyGroup(click.Group):
@@ -33,6 +43,10 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(f"deployadvisor.surfaces.{cmd_name}_command")
         command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

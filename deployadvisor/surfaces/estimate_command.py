@@ -115,6 +115,8 @@ def _lines(result: Fit | Unknown, geometry: Geometry, engine: Engine, cards: Car
     verdict = "fits" if result.fits else "does not fit"
     yield f"{geometry.name} on {result.cards}x {cards.name} with {engine.name} {engine.version}: {verdict}"
     yield f"  {result.reason}"
+    if not result.terms:
+        return
     for term in result.terms:
         yield f"  {term.name:<14}{term.gib:>9.2f} GiB   {term.basis}"
     yield f"  {'sum':<14}{result.used_gib:>9.2f} GiB   of {result.available_gib:.2f} GiB a card"

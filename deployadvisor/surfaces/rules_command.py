@@ -8,7 +8,6 @@ import click
 
 from deployadvisor.decide.ruleset import EVERY, FITS, Rule
 from deployadvisor.errors import RulesError, nearest
-from deployadvisor.resources import display_path
 from deployadvisor.rulebook import Rulebook, load_rules
 from deployadvisor.scenarios import failing_rule_tests, run_scenarios
 from deployadvisor.surfaces import options
@@ -58,7 +57,7 @@ def show(ids: tuple[str, ...], rules_folder: Path | None, lang: str, as_json: bo
     if as_json:
         options.print_json([_as_dict(rule, rulebook, lang) for rule in rules])
     else:
-        click.echo(f"rules {rulebook.version}  sha256 {rulebook.digest[:16]}  {display_path(rulebook.folder)}\n")
+        click.echo(f"rules {rulebook.version}  sha256 {rulebook.digest[:16]}  {rulebook.folder}\n")
         click.echo("\n\n".join(_as_text(rule, rulebook, lang) for rule in rules))
     return 0
 

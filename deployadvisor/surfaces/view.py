@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator
+import re
+import unicodedata
+from collections.abc import Iterator
 
 import click
 
@@ -14,6 +15,7 @@ _LABEL = 17
 _WIDTH = 100
 _BAR = 20
 _SHOWN = 4
+_PIECES = re.compile(r"[\u2e80-\uffef]\s*|[^\s\u2e80-\uffef]+\s*|\s+")
 
 
 def show(advice: Recommendation) -> Iterator[str]:
@@ -80,7 +82,9 @@ def memory_line(memory: MemoryEstimate, words: dict[str, str]) -> str:
     bar = "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
     verdict = words["fits"] if memory.fits else words["fits_not"]
     cards = f"{memory.cards} × " if memory.cards > 1 else ""
-    return f"{used:.1f} {words['of']} {cards}{memory.available_gib:.1f} GiB  {bar}  {verdict}: {memory.text}"
+    kv_cache = sum(term.gib for term in memory.terms if term.name == "kv_cache")
+    ledger = words["ledger"].format(weights=memory.weights_gib / memory.cards, kv_cache=kv_cache)
+    return f"{used:.1f} {words['of']} {cards}{memory.available_gib:.1f} GiB  {bar}  {verdict}: {ledger}"
 
 
 def _open_or_blocked(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
@@ -143,7 +147,7 @@ def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
 
 
 def _entry(label: str, text: str) -> Iterator[str]:
-    yield from _wrapped(f"  {label}{' ' * max(1, _LABEL - _wide(label))}", text, _LABEL + 2)
+    yield from _wrapped(f"  {label}{' ' * max(1, _LABEL - _columns_of(label))}", text, _LABEL + 2)
 
 
 def _columns(name: str, text: str) -> Iterator[str]:
@@ -157,13 +161,18 @@ def _bullet(text: str, address: str = "") -> Iterator[str]:
     yield lines[-1] + suffix
 
 
-def _wrapped(first: str, text: str, indent: int) -> Iterable[str]:
-    lines = textwrap.wrap(text, _WIDTH - indent, break_long_words=False) or [""]
-    yield first + lines[0]
-    for line in lines[1:]:
-        yield " " * indent + line
+def _wrapped(first: str, text: str, indent: int) -> Iterator[str]:
+    """Lines of at most ``_WIDTH`` columns; only blanks and the borders of Chinese characters break a line."""
+    line = first
+    for piece in _PIECES.findall(text):
+        if _columns_of(line + piece.rstrip()) > _WIDTH and line.strip():
+            yield line.rstrip()
+            line = " " * indent + piece.lstrip()
+        else:
+            line += piece
+    yield line.rstrip()
 
 
-def _wide(text: str) -> int:
-    """Columns a label takes: East Asian characters take two."""
-    return sum(2 if ord(character) > 0x2E80 else 1 for character in text)
+def _columns_of(text: str) -> int:
+    """Columns of a terminal: East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -18,7 +18,7 @@ def main() -> None:
     """Fetch MODEL_ID: one GGUF file into GGUF_FOLDER, or a whole checkpoint into the cache."""
     model = os.environ["MODEL_ID"]
     try:
-        path = fetch_gguf(model) if "GGUF_FOLDER" in os.environ else snapshot_download(model, ignore_patterns=NOT_NEEDED)
+        path = fetch_gguf(model) if "GGUF_FOLDER" in os.environ else fetch_checkpoint(model)
     except GatedRepoError:
         sys.exit(f"{model} asks for a login: accept its terms at huggingface.co and set HF_TOKEN in .env")
     except RepositoryNotFoundError:
@@ -26,6 +26,11 @@ def main() -> None:
     except LocalEntryNotFoundError:
         sys.exit(f"{model} is not on disk and huggingface.co cannot be reached")
     print(f"weights are in {path}")
+
+
+def fetch_checkpoint(model: str) -> str:
+    """The whole repository, into the cache where the engine looks."""
+    return snapshot_download(model, ignore_patterns=NOT_NEEDED)
 
 
 def fetch_gguf(model: str) -> str:

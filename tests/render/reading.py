@@ -10,7 +10,7 @@ from deployadvisor.render.bundle import Bundle
 
 HOSTILE = (
     "plain",
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "two\nlines: yes\n- item",
     "${HOME} $$ $(id) `id`",
     "{{ 7*7 }} {% if x %} {# c #}",

@@ -58,14 +58,18 @@ def test_braces_of_the_user_are_not_template_marks() -> None:
     assert problems("README.md", "# \\{\\{ 7\\*7 \\}\\} {{ 7*7 }}\n", allowed="name {{ 7*7 }}") == []
 
 
+def test_words_of_the_user_are_values() -> None:
+    assert problems("a.yaml", "name: TODO\n", allowed="project TODO") == []
+
+
 def test_an_issue_names_its_file() -> None:
     assert str(Issue("a.yaml", "is empty")) == "a.yaml: is empty"
 
 
 def test_hollow_values_are_found_at_any_depth() -> None:
     assert list(hollow({"a": [{"b": None}], "c": "None", "d": "fine", "e": 0, "f": False})) == [
-        "a[0].b has no value",
-        "c has no value",
+        ("a[0].b", ""),
+        ("c", "None"),
     ]
 
 

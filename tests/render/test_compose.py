@@ -33,10 +33,10 @@ def test_only_the_proxy_is_published_and_on_loopback(data: Any) -> None:
         assert port.startswith("127.0.0.1:")
 
 
-def test_the_engine_has_no_way_to_the_internet_once_its_weights_are_there(engine: str, data: Any) -> None:
+def test_the_engine_has_no_way_to_the_internet(data: Any) -> None:
     assert data["networks"]["inside"] == {"internal": True}
-    expected = ["inside", "outside"] if engine == "llama_cpp" else ["inside"]
-    assert data["services"]["engine"]["networks"] == expected
+    assert data["services"]["engine"]["networks"] == ["inside"]
+    assert data["services"]["fetch"]["networks"] == ["outside"]
 
 
 def test_no_secret_is_written(bundle: Bundle, data: Any) -> None:

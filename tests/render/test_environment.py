@@ -1,5 +1,8 @@
 """Templates quote every value by themselves, and refuse what is not there."""
 
+import subprocess
+import sys
+
 import pytest
 from jinja2.exceptions import SecurityError, UndefinedError
 
@@ -40,3 +43,8 @@ def test_templates_cannot_reach_python() -> None:
 
 def test_numbers_have_separators() -> None:
     assert environment("markdown").from_string("{{ 16384 | number }} {{ 1.25 | number(1) }}").render() == "16,384 1.2"
+
+
+def test_jinja_is_not_imported_before_it_is_needed() -> None:
+    code = "import sys, deployadvisor.render.bundle; sys.exit('jinja2' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

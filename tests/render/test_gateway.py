@@ -40,16 +40,16 @@ def test_requests_go_to_the_listed_endpoint_by_the_openai_protocol(provider: str
         ({}, "any", "https://api.moonshot.ai/v1"),
     ],
 )
-def test_the_endpoint_is_the_plans_or_that_of_the_region(
-    changes: dict[str, str], region: str, expected: str
-) -> None:
+def test_the_endpoint_is_the_plans_or_that_of_the_region(changes: dict[str, str], region: str, expected: str) -> None:
     advice = hosted("moonshot", **changes).model_copy(update={"profile": {"data_region": region}})
     (entry,) = yaml_of(render(advice), "litellm_config.yaml")["model_list"]
     assert entry["litellm_params"]["api_base"] == expected
 
 
 def test_a_model_name_that_looks_like_a_prefix_stays_whole() -> None:
-    (entry,) = yaml_of(render(hosted("groq", hosted_model="openai/gpt-oss-120b")), "litellm_config.yaml")["model_list"]
+    (entry,) = yaml_of(render(hosted("groq", hosted_model="openai/gpt-oss-120b")), "litellm_config.yaml")[
+        "model_list"
+    ]
     assert entry["litellm_params"]["model"] == "openai/openai/gpt-oss-120b"
 
 

@@ -44,9 +44,7 @@ def test_scripts_parse(name: str) -> None:
 
 def test_pins_are_exact() -> None:
     lines = [
-        line
-        for line in render(tuned("vllm"))["tune/requirements.txt"].text.splitlines()
-        if not line.startswith("#")
+        line for line in render(tuned("vllm"))["tune/requirements.txt"].text.splitlines() if not line.startswith("#")
     ]
     assert {line.split("==")[0] for line in lines} == {
         "torch",
@@ -92,9 +90,7 @@ def test_the_examples_are_valid_data(common: dict[str, object]) -> None:
         ),
     ],
 )
-def test_wrong_data_is_named_by_line(
-    common: dict[str, object], tmp_path: Path, line: str, words: str
-) -> None:
+def test_wrong_data_is_named_by_line(common: dict[str, object], tmp_path: Path, line: str, words: str) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(f"\n{line}\n", encoding="utf-8")
     with pytest.raises(SystemExit) as caught:

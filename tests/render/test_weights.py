@@ -34,6 +34,7 @@ def test_origin(engine: str, model: str, precision: str | None, expected: Weight
         ("llama_cpp", "/data/folder", "a folder"),
         ("vllm", "/data/m.gguf", "a .gguf file"),
         ("vllm", None, "names no model"),
+        ("vllm", "--trust-remote-code", "read as an option"),
     ],
 )
 def test_what_the_engine_cannot_load_is_refused(engine: str, model: str | None, words: str) -> None:

@@ -33,7 +33,8 @@ def main() -> None:
         served = ask(options.base_url or recipe["base_url"], options.model or recipe["served_name"], prompt, limit)
         expected = generate(model, tokenizer, prompt, limit)
         shares.append(common_share(served, expected))
-        print(json.dumps({"common": round(shares[-1], 3), "served": served, "transformers": expected}, ensure_ascii=False))
+        pair = {"common": round(shares[-1], 3), "served": served, "transformers": expected}
+        print(json.dumps(pair, ensure_ascii=False))
     mean = sum(shares) / len(shares)
     passed = mean >= recipe["parity"]["min_common_share"]
     print(f"{'PASS' if passed else 'FAIL'}  {mean:.0%} of the text agrees, from the start, over {len(shares)} prompts")
