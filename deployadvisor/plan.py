@@ -122,10 +122,21 @@ def _hosted_cost(provider: Provider, endpoint: Endpoint, verdict: Verdict) -> Co
 
 def _own(verdict: Verdict, choice: RoleChoice, empty: Plan) -> Planned:
     chosen = choice.chosen
+    if chosen is None and choice.role == "lab":
+        return _tuned_only(verdict, choice, empty)
     if chosen is None:
         return Planned(empty, role=choice)
     plan = empty.model_copy(update=dict(_machine_fields(chosen, verdict)))
     return Planned(plan, engine=chosen.engine.id, role=choice, estimate=Estimate(memory=_memory(chosen)))
+
+
+def _tuned_only(verdict: Verdict, choice: RoleChoice, empty: Plan) -> Planned:
+    """The bench on cards that hold the tuning with quantised weights, but not the model in its own format."""
+    bench = next(iter(choice.assessments.values()))
+    fields = {**dict(_machine_fields(bench, verdict)), "gpus": verdict.site.cards.count if verdict.site.cards else 0}
+    note = verdict.situation.known["can_tune"].source
+    plan = empty.model_copy(update=fields)
+    return Planned(plan, engine=bench.engine.id, role=choice, estimate=Estimate(notes=(note,)))
 
 
 def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str, object]]:
@@ -206,8 +217,8 @@ def _arguments(options: Mapping[PlanField, Option], values: Mapping[PlanField, o
     """Command-line words in the catalogue's order; an engine may have one flag for two of our fields."""
     written: set[tuple[str, ...]] = set()
     for name, option in options.items():
-        if name in values and option.kind != "positional" and option.names not in written:
-            written.add(option.names)
+        if name in values and option.kind != "positional" and option.flags not in written:
+            written.add(option.flags)
             yield from option.arguments(values[name])
 
 

@@ -6,13 +6,14 @@ Providers and engines are decided first, because whether any is left is itself a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role, find_model, model_defaults, models
 from deployadvisor.catalog.overheads import Method
 from deployadvisor.compatibility import Assessment, Demand, Site, assess_role, site_of
+from deployadvisor.decide.conditions import tests_in
 from deployadvisor.decide.evaluate import Decision, evaluate
 from deployadvisor.decide.vocabulary import Vocabulary
 from deployadvisor.errors import ModelError, Where
@@ -64,8 +65,8 @@ class RoleChoice:
         """Why no engine of this role is left, one sentence an engine."""
         for standing in self.decision.rejected:
             assessment = self.assessments[standing.candidate.id]
-            failed = (name for name, value in assessment.attributes.items() if value == "no")
-            yield from (text for name in failed if (text := assessment.explain(name)))
+            tests = (test for rule in standing.objections for test in tests_in(rule.when))
+            yield from (text for test in tests if (text := assessment.explain(test.fact)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,8 @@ class Bench:
 
     def _choose(self, role: Role, model: Model, profile: Profile, situation: Situation, site: Site) -> RoleChoice:
         demand = demand_of(profile, situation, model, self.rulebook.vocabulary)
+        if role == "lab":
+            demand = replace(demand, peak_concurrency=1)  # the bench answers one request after another
         key = (role, model.id, site, demand)
         if key not in self._assessed:
             self._assessed[key] = assess_role(role, model, site, demand)

@@ -54,7 +54,7 @@ def test_what_is_said_to_change_the_answer_does(scenario: Scenario) -> None:
 def test_every_flag_is_one_of_the_pinned_version(scenario: Scenario) -> None:
     advice = ask(scenario)
     if advice.engine:
-        flags = [word for word in advice.plan.flags if word.startswith("-")]
+        flags = [word for word in advice.plan.flags if word.startswith("--")]
         assert set(flags) <= known_flags(advice.engine, advice.plan.engine_version)
         assert all(word and word != "None" for word in advice.plan.flags)
 

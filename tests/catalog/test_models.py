@@ -134,7 +134,7 @@ def test_baichuan2_counts_to_its_published_size(
     [
         ("deepseek-ai/DeepSeek-V3", "fp8"),
         ("openai/gpt-oss-120b", "mxfp4"),
-        ("moonshotai/Kimi-K2.5", "int4"),
+        ("moonshotai/Kimi-K2.5", "int4_experts"),
         ("nvidia/Qwen3.6-27B-NVFP4", "nvfp4"),
         ("Qwen/Qwen3-8B", "bf16"),
     ],
