@@ -73,7 +73,7 @@ def make_plan(verdict: Verdict, bench: Bench, *, strict: bool = False) -> Planne
 
 
 def _hosted(verdict: Verdict, empty: Plan) -> Planned:
-    winner = verdict.provider.winner
+    winner = verdict.provider.leading
     if winner is None:
         return Planned(empty)
     provider = providers()[winner]

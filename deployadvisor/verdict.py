@@ -55,11 +55,8 @@ class RoleChoice:
     @property
     def chosen(self) -> Assessment | None:
         """The winner, or the best of those still possible while something is not known."""
-        if self.decision.winner:
-            return self.assessments[self.decision.winner]
-        standings = self.decision.standings
-        best = max(self.decision.possible, key=lambda name: standings[name].high, default=None)
-        return self.assessments[best] if best else None
+        leading = self.decision.leading
+        return self.assessments[leading] if leading else None
 
     def objections(self) -> Iterator[str]:
         """Why no engine of this role is left, one sentence an engine."""

@@ -60,6 +60,13 @@ class Decision:
     standings: Mapping[str, Standing]
 
     @property
+    def leading(self) -> str | None:
+        """The winner, or while the decision is open the best candidate, those that no open fact endangers first."""
+        standings = [self.standings[name] for name in self.possible]
+        best = max(standings, key=lambda standing: (not standing.doubts, standing.low), default=None)
+        return self.winner or (best.candidate.id if best else None)
+
+    @property
     def reasons(self) -> tuple[Rule, ...]:
         """Rules that speak for the winner: its best cases, then its preferences."""
         if self.winner is None:
