@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deployadvisor import DeployAdvisorError, Profile, Recommendation, load_rules, recommend
 from deployadvisor.catalog.engines import known_flags
 from deployadvisor.documents import parse_json
 from deployadvisor.errors import HardwareError, ModelError, ProfileError, RulesError
-from deployadvisor.profile import allowed_values
+from deployadvisor.profile import allowed_values, from_answers
 from deployadvisor.scenarios import Scenario, failing_rule_tests, load_scenarios, run
 
 RULEBOOK = load_rules()
@@ -168,7 +168,7 @@ def test_a_saved_answer_can_be_read_again() -> None:
 
     advice = ask(BY_ID["ad-copy"])
     assert load_advice(parse_json(advice.to_json(), "advice.json")) == advice
-    with pytest.raises(ProfileError, match="advice.json:1:13: error: not a saved answer"):
+    with pytest.raises(ProfileError, match=r"advice\.json:1:13: error: not a saved answer"):
         load_advice(parse_json('{ "schema": "x"}', "advice.json"))
 
 
@@ -202,9 +202,7 @@ def test_a_profile_may_be_a_mapping_a_path_or_a_value(tmp_path: Any) -> None:
 
 
 words = {
-    key: st.sampled_from([word for word in values])
-    for key, values in allowed_values().items()
-    if key in RULEBOOK.vocabulary.facts
+    key: st.sampled_from(list(values)) for key, values in allowed_values().items() if key in RULEBOOK.vocabulary.facts
 }
 profiles = st.fixed_dictionaries(
     {},
@@ -217,15 +215,20 @@ profiles = st.fixed_dictionaries(
 )
 
 
+def contradictory(answers: dict[str, Any]) -> bool:
+    try:
+        from_answers({key: value for key, value in answers.items() if key != "hardware"})
+    except ProfileError:
+        return True
+    return False
+
+
 @settings(max_examples=150, deadline=None)
 @given(answers=profiles)
 def test_laws_of_every_answer(answers: dict[str, Any]) -> None:
     answers.setdefault("hardware", "none")
-    try:
-        advice = recommend(**answers)
-    except ProfileError as error:
-        assert "contradiction" in str(error)
-        return
+    assume(not contradictory(answers))
+    advice = recommend(**answers)
     hosted = advice.route in ("hosted_api", "managed_api")
     if answers.get("internet") == "no":
         assert not hosted
