@@ -16,7 +16,6 @@ from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, RulesError, Where, nearest
 from deployadvisor.explanation import Explanation
 from deployadvisor.hardware.machine import Machine
-from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.spec import resolve_hardware
 from deployadvisor.plan import Planned, make_plan, routes_of
 from deployadvisor.profile import Profile
@@ -53,7 +52,7 @@ def recommend(
         )
     project = _with_known_regulations(_project(profile, answers))
     rulebook = load_rules(rules)
-    machine = resolve_hardware(hardware if hardware is not None else project.hardware, probe)
+    machine = resolve_hardware(hardware if hardware is not None else project.hardware, _probe)
     bench = Bench(rulebook, machine)
     verdict = bench.verdict(project, strict=strict)
     planned = make_plan(verdict, bench, strict=strict)
@@ -61,6 +60,12 @@ def recommend(
         verdict = bench.verdict(project, strict=strict, acquirable=False)
         planned = make_plan(verdict, bench, strict=strict)
     return _answer(verdict, planned, rulebook, "zh" if lang == "zh" else "en")
+
+
+def _probe() -> Machine:
+    from deployadvisor.hardware.probe import probe  # noqa: PLC0415 - most questions name their hardware
+
+    return probe()
 
 
 def load_advice(document: Document) -> Recommendation:

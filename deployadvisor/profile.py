@@ -71,9 +71,7 @@ Milliseconds = Annotated[float, Field(gt=0, le=3_600_000, allow_inf_nan=False)]
 class Profile(BaseModel):
     """What a project needs. All keys are optional; see ``deployadvisor schema profile``."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, title="deployadvisor project profile"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", title="deployadvisor project profile")
 
     name: Line | None = None
     """What the project is called."""

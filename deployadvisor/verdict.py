@@ -24,7 +24,7 @@ from deployadvisor.recommendation import FactValue
 from deployadvisor.rulebook import Rulebook
 from deployadvisor.sizing import capacity
 from deployadvisor.sizing.finetune import finetune_memory
-from deployadvisor.sizing.geometry import geometry_of, read_folder
+from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.speed import busy_share
 
 ROLES: tuple[Role, ...] = ("serve", "desktop", "cpu", "lab")
@@ -165,6 +165,8 @@ def named_model(name: str) -> Model:
         path = Path(name).expanduser()
         if not path.is_dir():
             raise ModelError(f'"{name}" is not a folder', where=where)
+        from deployadvisor.sizing.folder import read_folder  # noqa: PLC0415 - most models are in the catalogue
+
         return read_folder(path)
     try:
         return find_model(name)

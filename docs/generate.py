@@ -137,8 +137,8 @@ def _profile_table(_: str) -> str:
     facts = load_rules().vocabulary.facts
     properties = schema("profile")["properties"]
     rows = []
-    for key, field in Profile.model_fields.items():
-        meaning = (field.description or "").replace("``", "`")
+    for key in Profile.model_fields:
+        meaning = properties[key].get("description", "").replace("``", "`")
         assumed = _assumed(facts[key]) if key in facts else "see below"
         rows.append((f"`{key}`", _values(properties[key]), meaning, assumed))
     return _table(("Key", "Values", "Meaning", "Left out"), rows)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployadvisor.catalog.models import AttentionKind, GatedDeltaNet, Linear, Mamba2, Mla, Model
-from deployadvisor.sizing.folder import read_folder
-
-__all__ = ["Geometry", "KvRows", "KvState", "geometry_of", "read_folder"]
 
 _STATE_BYTES = 4  # recurrent states are kept in fp32
 _CONVOLUTION_BYTES = 2  # inputs of the short convolution stay in the model's 16 bit

@@ -8,7 +8,7 @@ import click
 
 from deployadvisor.advise import recommend
 from deployadvisor.recommendation import Recommendation
-from deployadvisor.surfaces import options, view
+from deployadvisor.surfaces import options
 from deployadvisor.surfaces.words import WORDS
 
 _EPILOG = """\b
@@ -49,6 +49,8 @@ def command(
     elif markdown:
         click.echo(advice.to_markdown(), nl=False)
     else:
+        from deployadvisor.surfaces import view  # noqa: PLC0415 - not needed for JSON
+
         for line in view.show(advice):
             click.echo(line)
         click.echo(_next_step(advice, out, len(report.paths) if out and advice.status == "decided" else 0))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from deployadvisor.catalog.models import Model, models
 from deployadvisor.errors import DeployAdvisorError, ModelError
-from deployadvisor.sizing.geometry import geometry_of, read_folder
+from deployadvisor.sizing.folder import read_folder
+from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.kv_cache import KvCache, kv_cache
 from deployadvisor.sizing.weights import Bytes, weight_bytes
 
