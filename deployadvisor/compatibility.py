@@ -136,13 +136,11 @@ def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: S
 def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
     if isinstance(choice, Unknown):
         return None, choice.unknown
-    passed_over = "; ".join(reason for _, reason in choice.passed_over)
     if choice.fit is None:
-        return False, passed_over
-    if choice.obtained == "requantised" and choice.fit.fits:
-        return False, f"{passed_over}; a checkpoint already quantised to {choice.precision} would fit"
+        return False, "; ".join(reason for _, reason in choice.passed_over)
     form = "" if choice.obtained == "own" else f"as {choice.precision}: "
-    return choice.fit.fits, form + choice.fit.reason
+    hint = f"; {choice.hint}" if choice.hint else ""
+    return choice.fit.fits, form + choice.fit.reason + hint
 
 
 def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:

@@ -15,9 +15,8 @@ from deployadvisor.sizing.memory import Fit, Load, fit
 from deployadvisor.sizing.parallel import Cards
 from deployadvisor.sizing.policy import engine_policy
 
-Obtained = Literal["own", "online", "gguf", "requantised"]
-"""The checkpoint itself, quantised by the engine while loading, a GGUF file, or another checkpoint that somebody
-has quantised beforehand."""
+Obtained = Literal["own", "online", "gguf"]
+"""The checkpoint itself, quantised by the engine while loading, or a GGUF file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,21 @@ class PrecisionChoice:
     obtained: Obtained = "own"
     online_option: str | None = None
     """The engine's own name for quantising to it while loading."""
+    hint: str | None = None
+    """What would fit, were there a checkpoint that somebody has quantised."""
 
 
 def best_precision(
     geometry: Geometry, engine: Engine, cards: Cards, load: Load, *, tensor_parallel: int | None = None
 ) -> PrecisionChoice | Unknown:
-    """Choose a precision for ``load``, whose own ``precision`` is ignored; Unknown when one cannot be sized."""
+    """Choose a precision for ``load``, whose own ``precision`` is ignored; Unknown when one cannot be sized.
+
+    Only formats that can be had from this very checkpoint are chosen; another one is at most a hint.
+    """
     policy = engine_policy(engine)
     passed_over: list[tuple[str, str]] = []
     last = PrecisionChoice(None, None)
+    hint = None
     for name in _candidates(geometry, policy.overhead.files):
         refusal = _refusal(name, engine, cards)
         if refusal:
@@ -50,15 +55,19 @@ def best_precision(
         placed = fit(geometry, policy, cards, wanted, tensor_parallel=tensor_parallel)
         if isinstance(placed, Unknown):
             return placed
-        last = PrecisionChoice(name, placed, tuple(passed_over), *_way(geometry, name, engine))
+        way = _way(geometry, name, engine)
+        if way is None:
+            hint = hint or (f"a checkpoint already quantised to {name} would fit" if placed.fits else None)
+            continue
+        last = PrecisionChoice(name, placed, tuple(passed_over), *way)
         if placed.fits:
             return last
         passed_over.append((name, placed.reason))
-    return last if last.fit else PrecisionChoice(None, None, tuple(passed_over))
+    return dataclasses.replace(last, passed_over=last.passed_over if last.fit else tuple(passed_over), hint=hint)
 
 
-def _way(geometry: Geometry, name: str, engine: Engine) -> tuple[Obtained, str | None]:
-    """How the format comes about, and the engine's word for it when it makes it itself."""
+def _way(geometry: Geometry, name: str, engine: Engine) -> tuple[Obtained, str | None] | None:
+    """How the format is had from this checkpoint, and the engine's word for it when it makes it itself."""
     entry = precisions()[name]
     if name == geometry.native_format:
         return "own", None
@@ -68,7 +77,7 @@ def _way(geometry: Geometry, name: str, engine: Engine) -> tuple[Obtained, str |
     option = next((word for word in entry.online if word in engine.online_quantization), None)
     if option and native and native.bits_per_weight == native.embeddings_bits:
         return "online", option
-    return "requantised", None
+    return None
 
 
 def _candidates(geometry: Geometry, files: FileKind) -> Iterator[str]:

@@ -14,7 +14,7 @@ from deployadvisor.errors import HardwareError, Where
 from deployadvisor.hardware.machine import Machine, Unknown
 from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.spec import resolve_hardware
-from deployadvisor.sizing.choice import best_precision
+from deployadvisor.sizing.choice import PrecisionChoice, best_precision
 from deployadvisor.sizing.geometry import Geometry, geometry_of
 from deployadvisor.sizing.memory import Fit, Load, fit
 from deployadvisor.sizing.parallel import Cards
@@ -53,11 +53,11 @@ def command(
     geometry = geometry_of(named_model(model_name))
     cards = _cards(resolve_hardware(hardware, probe), engine)
     load = Load(precision or "", input_tokens + output_tokens, concurrency, kv_dtype)
-    result = _fit(geometry, engine, cards, load, precision, tensor_parallel)
+    choice = _choose(geometry, engine, cards, load, precision, tensor_parallel)
     if as_json:
-        options.print_json(_as_dict(result, geometry, engine, cards))
+        options.print_json(_as_dict(choice, geometry, engine, cards))
     else:
-        for line in _lines(result, geometry, engine, cards):
+        for line in _lines(choice, geometry, engine, cards):
             click.echo(line)
     return 0
 
@@ -71,27 +71,32 @@ def _cards(machine: Machine, engine: Engine) -> Cards:
     raise HardwareError(f"{engine.name} needs an accelerator, and there is none", where=Where("--hardware"))
 
 
-def _fit(
+def _choose(
     geometry: Geometry, engine: Engine, cards: Cards, load: Load, precision: str | None, tensor_parallel: int | None
-) -> Fit | Unknown:
-    if precision is not None:
-        load = dataclasses.replace(load, precision=find_precision(precision).id)
-        return fit(geometry, engine_policy(engine), cards, load, tensor_parallel=tensor_parallel)
-    choice = best_precision(geometry, engine, cards, load, tensor_parallel=tensor_parallel)
-    if isinstance(choice, Unknown):
-        return choice
-    return choice.fit or Unknown(unknown="; ".join(reason for _, reason in choice.passed_over))
+) -> PrecisionChoice | Unknown:
+    if precision is None:
+        return best_precision(geometry, engine, cards, load, tensor_parallel=tensor_parallel)
+    load = dataclasses.replace(load, precision=find_precision(precision).id)
+    placed = fit(geometry, engine_policy(engine), cards, load, tensor_parallel=tensor_parallel)
+    return placed if isinstance(placed, Unknown) else PrecisionChoice(load.precision, placed)
 
 
-def _as_dict(result: Fit | Unknown, geometry: Geometry, engine: Engine, cards: Cards) -> dict[str, object]:
+def _as_dict(
+    choice: PrecisionChoice | Unknown, geometry: Geometry, engine: Engine, cards: Cards
+) -> dict[str, object]:
     head = {"model": geometry.name, "engine": engine.id, "hardware": cards.id or cards.name, "gpus": cards.count}
-    if isinstance(result, Unknown):
-        return {**head, "fits": None, "reason": result.unknown}
+    if isinstance(choice, Unknown):
+        return {**head, "fits": None, "reason": choice.unknown}
+    result = choice.fit
+    if result is None:
+        return {**head, "fits": False, "reason": _reasons(choice)}
     return {
         **head,
         "fits": result.fits,
         "reason": result.reason,
+        "hint": choice.hint,
         "precision": result.load.precision,
+        "obtained": choice.obtained,
         "kv_dtype": result.load.kv_dtype,
         "cards": result.cards,
         "tp": result.tensor_parallel,
@@ -108,15 +113,32 @@ def _as_dict(result: Fit | Unknown, geometry: Geometry, engine: Engine, cards: C
     }
 
 
-def _lines(result: Fit | Unknown, geometry: Geometry, engine: Engine, cards: Cards) -> Iterator[str]:
-    if isinstance(result, Unknown):
-        yield f"{geometry.name} on {cards.count}x {cards.name} with {engine.name}: not known: {result.unknown}"
+_OBTAINED = {"own": "", "online": " (quantised while loading)", "gguf": " (a GGUF file)"}
+
+
+def _lines(choice: PrecisionChoice | Unknown, geometry: Geometry, engine: Engine, cards: Cards) -> Iterator[str]:
+    if isinstance(choice, Unknown):
+        yield f"{geometry.name} on {cards.count}x {cards.name} with {engine.name}: not known: {choice.unknown}"
+        return
+    result = choice.fit
+    if result is None:
+        yield f"{geometry.name} on {cards.count}x {cards.name} with {engine.name}: does not load: {_reasons(choice)}"
         return
     verdict = "fits" if result.fits else "does not fit"
-    yield f"{geometry.name} on {result.cards}x {cards.name} with {engine.name} {engine.version}: {verdict}"
+    form = f"{choice.precision}{_OBTAINED[choice.obtained]}"
+    yield f"{geometry.name} in {form} on {result.cards}x {cards.name} with {engine.name} {engine.version}: {verdict}"
     yield f"  {result.reason}"
-    if not result.terms:
-        return
+    if choice.hint:
+        yield f"  {choice.hint}"
+    if result.terms:
+        yield from _ledger(result)
+
+
+def _reasons(choice: PrecisionChoice) -> str:
+    return "; ".join(reason for _, reason in choice.passed_over)
+
+
+def _ledger(result: Fit) -> Iterator[str]:
     for term in result.terms:
         yield f"  {term.name:<14}{term.gib:>9.2f} GiB   {term.basis}"
     yield f"  {'sum':<14}{result.used_gib:>9.2f} GiB   of {result.available_gib:.2f} GiB a card"

@@ -34,10 +34,7 @@ def choice(model: str, engine_id: str, on: Cards) -> PrecisionChoice:
         ("Qwen/Qwen3-8B", "vllm", 80.0, "bf16", "own", None),
         ("Qwen/Qwen3-14B", "vllm", 24.0, "fp8", "online", "fp8_per_channel"),
         ("Qwen/Qwen3-14B", "sglang", 24.0, "fp8", "online", "fp8"),
-        ("Qwen/Qwen3-14B", "vllm", 16.0, "int4", "requantised", None),
-        ("Qwen/Qwen3-14B", "lmdeploy", 24.0, "fp8", "requantised", None),
         ("deepseek-ai/DeepSeek-V3", "vllm", 900.0, "fp8", "own", None),
-        ("deepseek-ai/DeepSeek-V3", "vllm", 600.0, "int4", "requantised", None),
         ("openai/gpt-oss-20b", "vllm", 24.0, "mxfp4", "own", None),
         ("openai/gpt-oss-20b", "ollama", 24.0, "mxfp4", "own", None),
         ("Qwen/Qwen3-8B", "ollama", 80.0, "q4_k_m", "gguf", None),
@@ -52,6 +49,23 @@ def test_the_least_harmful_that_fits(
     assert chosen.fit.fits, chosen.fit.reason
     assert (chosen.precision, chosen.obtained, chosen.online_option) == (precision, obtained, option)
     assert chosen.fit.load.precision == precision
+
+
+@pytest.mark.parametrize(
+    ("model", "engine_id", "card_gib", "last", "hint"),
+    [
+        ("Qwen/Qwen3-14B", "vllm", 16.0, "fp8", "a checkpoint already quantised to int4 would fit"),
+        ("Qwen/Qwen3-14B", "lmdeploy", 24.0, "bf16", "a checkpoint already quantised to fp8 would fit"),
+        ("deepseek-ai/DeepSeek-V3", "vllm", 600.0, "fp8", "a checkpoint already quantised to int4 would fit"),
+        ("Qwen/Qwen3-32B", "vllm", 12.0, "fp8", None),
+    ],
+)
+def test_a_checkpoint_nobody_named_is_a_hint_and_never_a_fit(
+    model: str, engine_id: str, card_gib: float, last: str, hint: str | None
+) -> None:
+    chosen = choice(model, engine_id, cards(card_gib))
+    assert chosen.fit is not None
+    assert (chosen.precision, chosen.fit.fits, chosen.hint) == (last, False, hint)
 
 
 def test_when_nothing_fits_the_smallest_says_what_is_missing() -> None:
