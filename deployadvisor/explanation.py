@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.providers import providers
@@ -33,7 +33,6 @@ from deployadvisor.recommendation import (
 from deployadvisor.rulebook import Rulebook
 from deployadvisor.verdict import ROLE_FACTS, ROLES, RoleChoice, Verdict
 
-Level = Literal["fit", "points", "listed order"]
 _Details = Callable[[Rule], Iterable[str]]
 
 _DETAILS_SHOWN = 4
@@ -185,24 +184,24 @@ class Explanation:
         if self.verdict.route.winner is None:
             return
         for standing in self.verdict.route.runners_up:
-            lost_at, text = self._lost(self.verdict.route, standing)
-            yield RunnerUp(route=standing.candidate.id, lost_at=lost_at, text=text)
+            yield RunnerUp(route=standing.candidate.id, **self._lost(self.verdict.route, standing))
         choice = self.planned.role
         if choice is None or choice.decision.winner is None:
             return
         for standing in choice.decision.runners_up:
-            lost_at, text = self._lost(choice.decision, standing)
-            yield RunnerUp(engine=standing.candidate.id, lost_at=lost_at, text=text)
+            yield RunnerUp(engine=standing.candidate.id, **self._lost(choice.decision, standing))
 
-    def _lost(self, decision: Decision, standing: Standing) -> tuple[Level, str]:
+    def _lost(self, decision: Decision, standing: Standing) -> dict[str, Any]:
+        """At which level a candidate lost against the winner."""
         winner = decision.standings[decision.winner] if decision.winner else standing
-        level: Level = "listed order"
+        level = "listed order"
         if standing.fit < winner.fit:
             level = "fit"
         elif standing.points < winner.points:
             level = "points"
         best = self.texts.rule(standing.cases[0]) if standing.cases else self.sentences["no_case"]
-        return level, self.sentences[level].format(fit=FITS[standing.fit], text=best)
+        fit = FITS[standing.fit]
+        return {"fit": fit, "lost_at": level, "text": self.sentences[level].format(fit=fit, text=best)}
 
     # What would change it
 

@@ -69,6 +69,8 @@ class RunnerUp(_Part):
     route: str | None = None
     engine: str | None = None
     provider: str | None = None
+    fit: Literal["none", "acceptable", "good", "ideal"] = "none"
+    """How well the best rule for it argues; ``none`` where no rule does."""
     lost_at: Literal["fit", "points", "listed order"]
     text: str
 

@@ -81,10 +81,10 @@ def memory_line(memory: MemoryEstimate, words: dict[str, str]) -> str:
     share = min(1.0, used / memory.available_gib) if memory.available_gib else 1.0
     bar = "█" * round(share * _BAR) + "░" * (_BAR - round(share * _BAR))
     verdict = words["fits"] if memory.fits else words["fits_not"]
-    cards = f"{memory.cards} × " if memory.cards > 1 else ""
+    room = f"{memory.available_gib:.1f} GiB{words['each_of'].format(cards=memory.cards) if memory.cards > 1 else ''}"
     kv_cache = sum(term.gib for term in memory.terms if term.name == "kv_cache")
     ledger = words["ledger"].format(weights=memory.weights_gib / memory.cards, kv_cache=kv_cache)
-    return f"{used:.1f} {words['of']} {cards}{memory.available_gib:.1f} GiB  {bar}  {verdict}: {ledger}"
+    return f"{used:.1f} {words['of']} {room}  {bar}  {verdict}: {ledger}"
 
 
 def _open_or_blocked(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
@@ -110,9 +110,10 @@ def _ruled_out(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
         for item in (*routes, *engines[:_SHOWN]):
             yield from _columns(_name(item), first_objection(item.objections[0], words))
         yield ""
-    if advice.runners_up:
+    argued = [runner for runner in advice.runners_up if runner.fit != "none"]
+    if argued:
         yield f"  {words['also']}"
-        for runner in advice.runners_up[:_SHOWN]:
+        for runner in argued[:_SHOWN]:
             name = runner.route or runner.engine or runner.provider or ""
             yield from _columns(name, runner.text)
         yield ""
