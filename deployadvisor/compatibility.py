@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 
 from deployadvisor.catalog.engines import Engine, capability, engines
 from deployadvisor.catalog.models import Model, Role
@@ -105,14 +107,19 @@ def site_of(machine: Machine, assumed_os: str | None = None) -> Site:
     )
 
 
-def assess_role(role: Role, model: Model, site: Site, demand: Demand) -> dict[str, Assessment]:
-    """Every engine that is made for this role."""
+@lru_cache(maxsize=1024)
+def assess_role(role: Role, model: Model, site: Site, demand: Demand) -> Mapping[str, Assessment]:
+    """Every engine that is made for this role.
+
+    Remembered: profiles that differ in anything but machine, model and load ask for the same assessments.
+    """
     geometry = geometry_of(model)
-    return {
+    found = {
         name: assess(engine, role, model, geometry, site, demand)
         for name, engine in engines().items()
         if role in engine.roles
     }
+    return MappingProxyType(found)
 
 
 def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: Site, demand: Demand) -> Assessment:

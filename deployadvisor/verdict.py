@@ -6,7 +6,7 @@ Providers and engines are decided first, because whether any is left is itself a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployadvisor.catalog.gpus import gpus
@@ -79,13 +79,12 @@ class Verdict:
     route: Decision
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Bench:
-    """One machine under one rulebook; remembers engine assessments, so that asking again costs little."""
+    """One machine under one rulebook, on which profiles are tried."""
 
     rulebook: Rulebook
     machine: Machine
-    _assessed: dict[tuple[Role, str, Site, Demand], dict[str, Assessment]] = field(default_factory=dict)
 
     def serves(self, profile: Profile) -> bool:
         """Whether some engine serves the project here: the one decision that a search for machines needs."""
@@ -131,10 +130,7 @@ class Bench:
         demand = demand_of(profile, situation, model, self.rulebook.vocabulary)
         if role == "lab":
             demand = replace(demand, peak_concurrency=1)  # the bench answers one request after another
-        key = (role, model.id, site, demand)
-        if key not in self._assessed:
-            self._assessed[key] = assess_role(role, model, site, demand)
-        assessments = self._assessed[key]
+        assessments = assess_role(role, model, site, demand)
         facts = {**situation.values(), "role": role}
         attributes = {name: assessment.attributes for name, assessment in assessments.items()}
         return RoleChoice(role, model, assessments, evaluate(self.rulebook.engine, facts, attributes))
