@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from deployadvisor import profile as profiles
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.regulations import find_regulation
+from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment
 from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, RulesError, Where, nearest
@@ -25,7 +26,6 @@ from deployadvisor.verdict import Bench, Verdict
 from deployadvisor.version import __version__
 
 Lang = Literal["en", "zh"]
-_CARDS_OF_A_SERVER = 8
 
 
 def recommend(
@@ -126,7 +126,7 @@ def _answer(verdict: Verdict, planned: Planned, rulebook: Rulebook, lang: Lang) 
         possible=route.possible if route.status == "open" else (),
         missing=words.missing(),
         changes=tuple(words.changes()),
-        assumed=tuple(words.assumed()),
+        assumed=(*words.assumed(), *words.planned_with()),
         unknown=tuple(words.unknown()),
         next_question=words.question(),
         warnings=tuple(_warnings(verdict, planned)),
@@ -169,5 +169,5 @@ def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment
         yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
     if chosen.cards and planned.plan.gpus and chosen.cards.count > planned.plan.gpus:
         yield f"the plan uses {planned.plan.gpus} of {chosen.cards.count} cards; the others are free for replicas"
-    if planned.plan.gpus > _CARDS_OF_A_SERVER:
+    if planned.plan.gpus > int(planning("cards_of_a_server")):
         yield f"one replica takes {planned.plan.gpus} cards of one machine; several machines are not planned yet"

@@ -10,6 +10,7 @@ from typing import Any
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.providers import providers
 from deployadvisor.catalog.regulations import applying, implied_regulations
+from deployadvisor.catalog.workload import planning, planning_values
 from deployadvisor.compatibility import Assessment
 from deployadvisor.decide.conditions import tests_in
 from deployadvisor.decide.evaluate import Decision, Standing
@@ -259,6 +260,21 @@ class Explanation:
             if fact.basis == "assumed" and (would_change or not vocabulary[name].derived):
                 text = self.texts.ask(vocabulary[name])
                 yield Assumption(fact=name, value=_plain(fact.value), text=text, would_change=would_change)
+
+    def planned_with(self) -> Iterator[Assumption]:
+        """Planning values that stand in for an answer and that the plan rests on."""
+        profile, on_machines = self.verdict.profile, self.planned.engine is not None
+        peak = self.verdict.situation.known.get("peak_concurrency")
+        values = {
+            "traffic": planning("traffic") if peak and peak.basis == "assumed" else None,
+            "quality": planning("quality") if on_machines and profile.model is None else None,
+            "context_tokens": self.planned.plan.max_model_len if on_machines else None,
+        }
+        for name, value in values.items():
+            if value is not None and profile.answered(name) is None:
+                entry = planning_values()[name]
+                text = (entry.text_zh if self.lang == "zh" else entry.text) or name
+                yield Assumption(fact=name, value=_plain(value), text=text)
 
     def unknown(self) -> Iterator[OpenFact]:
         """Facts that stayed open."""

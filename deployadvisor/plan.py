@@ -11,6 +11,7 @@ from deployadvisor.catalog.engines import Option, PlanField, engines
 from deployadvisor.catalog.models import Role
 from deployadvisor.catalog.precisions import precision_order, precisions
 from deployadvisor.catalog.providers import Endpoint, Provider, providers
+from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment, dtype
 from deployadvisor.economics import hosted, rented
 from deployadvisor.hardware.spec import machine_from_phrase
@@ -29,7 +30,6 @@ ROUTE_ROLES: dict[str, Role] = {
 }
 HOSTED_ROUTES = ("hosted_api", "managed_api")
 _OFFERS_SHOWN = 3
-_LORA_RANK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def _values(chosen: Assessment, setup: _Setup, *, tuned: bool) -> dict[PlanField
         "gpu_layers": "all" if chosen.cards and chosen.cards.vendor != "cpu" else 0,
     }
     if tuned:
-        values |= {"lora_enable": True, "lora_rank": _LORA_RANK if engine.lora.ranks else None}
+        values |= {"lora_enable": True, "lora_rank": planning("lora_rank") if engine.lora.ranks else None}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role, find_model, model_defaults, models
 from deployadvisor.catalog.overheads import Method
+from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment, Demand, Site, assess_role, site_of
 from deployadvisor.decide.conditions import tests_in
 from deployadvisor.decide.evaluate import Decision, evaluate
@@ -34,7 +35,6 @@ ROLE_FACTS: dict[Role, str] = {
     "cpu": "can_run_cpu",
     "lab": "can_experiment",
 }
-DEFAULT_QUALITY = "small"
 _TUNING: tuple[tuple[Method, str], ...] = (
     ("full", "full_model"),
     ("lora", "adapter_only"),
@@ -140,7 +140,7 @@ def wanted_models(profile: Profile, role: Role, named: Model | None) -> tuple[Mo
     """The named model, or the defaults for a role and quality class, best first."""
     if named is not None:
         return (named,)
-    quality = profile.answered("quality") or DEFAULT_QUALITY
+    quality = profile.answered("quality") or planning("quality")
     row = next(row for row in model_defaults() if row.role == role and row.quality == quality)
     return tuple(models()[name] for name in row.models)
 

@@ -129,6 +129,10 @@ def test_assumptions_are_listed_with_their_switch() -> None:
     assumed = {item.fact: item for item in advice.assumed}
     assert assumed["purpose"].value == "production"
     assert assumed["internet"].would_change
+    assert assumed["traffic"].value == "business_hours"
+    assert "quality" not in assumed
+    private = {item.fact: item for item in recommend(data_sensitivity="confidential", hardware="1x H100").assumed}
+    assert (private["quality"].value, private["context_tokens"].value) == ("small", "8192")
     assert "data_sensitivity" not in assumed
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from functools import cache
 
 from pydantic import PositiveFloat
 
-from deployadvisor.catalog.lookup import load_entries, read_catalog
-from deployadvisor.catalog.provenance import Sourced
+from deployadvisor.catalog.lookup import load_entries, read_catalog, validate
+from deployadvisor.catalog.provenance import Frozen, Sourced
 
 
 class TrafficShape(Sourced):
@@ -25,8 +26,28 @@ def traffic_shapes() -> Mapping[str, TrafficShape]:
     return load_entries("workload", TrafficShape)
 
 
+class PlanningValue(Frozen):
+    """A value planned with where nobody answered; one with a text is told to the user."""
+
+    value: int | float | str
+    text: str | None = None
+    text_zh: str | None = None
+    source: str
+    checked_on: datetime.date
+
+
 @cache
-def planning(name: str) -> float | str:
-    """One planning value by name; its source stands beside it in ``workload.yaml``."""
-    value: float | str = read_catalog("workload").value["planning"][name]["value"]
-    return value
+def planning_values() -> Mapping[str, PlanningValue]:
+    """All planning values by name."""
+    document = read_catalog("workload")
+    sources, checked_on = document.value["sources"], document.value["checked_on"]
+    values = {}
+    for name, row in document.value["planning"].items():
+        fields = {**row, "source": sources[row["source"]], "checked_on": checked_on}
+        values[name] = validate(PlanningValue, fields, document, ("planning", name))
+    return values
+
+
+def planning(name: str) -> int | float | str:
+    """One planning value by name."""
+    return planning_values()[name].value

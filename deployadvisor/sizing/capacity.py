@@ -31,5 +31,5 @@ def tokens_per_day(requests_per_day: float, input_tokens: float, output_tokens: 
 def context_tokens(input_tokens: float, output_tokens: float, limit: int | None = None) -> int:
     """Context to plan when none is given: a multiple of the average request in steps of 1024, within ``limit``."""
     wanted = (input_tokens + output_tokens) * float(planning("context_to_average"))
-    planned = max(int(planning("context_min_tokens")), math.ceil(wanted / 1024) * 1024)
+    planned = max(int(planning("context_tokens")), math.ceil(wanted / 1024) * 1024)
     return min(planned, limit) if limit else planned
