@@ -62,11 +62,11 @@ class Assessment:
 
     engine: Engine
     model: Model
+    demand: Demand
     attributes: Facts
     details: Mapping[str, str]
     backend: str | None = None
     cards: Cards | None = None
-    demand: Demand | None = None
     fit: Fit | None = None
     online_option: str | None = None
     """The engine's own name for the quantisation it does while loading."""
@@ -130,13 +130,12 @@ def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: S
     cards = site.host if role == "cpu" else site.cards
     for attribute, answer in _gates(engine, role, model, site):
         if not findings.note(attribute, answer):
-            return Assessment(engine, model, findings.attributes, findings.details, backend, cards, demand)
-    assert cards is not None  # noqa: S101 - the platform gate has said no without cards
-    choice = place(engine, geometry, cards, demand)
+            return Assessment(engine, model, demand, findings.attributes, findings.details, backend, cards)
+    choice = place(engine, geometry, cards, demand) if cards else Unknown(unknown="no accelerator here")
     findings.note("its_fit", _verdict(choice))
     found = PrecisionChoice(None, None) if isinstance(choice, Unknown) else choice
     return Assessment(
-        engine, model, findings.attributes, findings.details, backend, cards, demand, found.fit, found.online_option
+        engine, model, demand, findings.attributes, findings.details, backend, cards, found.fit, found.online_option
     )
 
 

@@ -175,7 +175,6 @@ class _Setup:
 
 def _setup(chosen: Assessment) -> _Setup:
     fit, demand = chosen.fit, chosen.demand
-    assert demand is not None  # noqa: S101 - every assessed engine has one
     if fit is None:
         order = precision_order(engine_policy(chosen.engine).overhead.files)
         wanted = next((name for name in order if name != "native"), chosen.model.native_format)
