@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.providers import providers
-from deployadvisor.decide import ruleset, texts, vocabulary
-from deployadvisor.decide.ruleset import Rule, Ruleset
+from deployadvisor.decide import reader, texts, vocabulary
+from deployadvisor.decide.reader import GivenCandidates
+from deployadvisor.decide.ruleset import Given, Rule, Ruleset
 from deployadvisor.decide.texts import Texts
 from deployadvisor.decide.vocabulary import Vocabulary
 from deployadvisor.errors import RulesError, Where
@@ -73,15 +74,17 @@ def _load(folder: Path) -> Rulebook:
     )
 
 
-def _ruleset(path: Path, words: Vocabulary, given: Mapping[str, Mapping[str, str]]) -> Ruleset:
-    return ruleset.load(path, words, given, display_path(path))
+def _ruleset(path: Path, words: Vocabulary, given: GivenCandidates) -> Ruleset:
+    return reader.load(path, words, given, display_path(path))
 
 
-def _candidates() -> dict[str, dict[str, str]]:
+def _candidates() -> GivenCandidates:
     """Engines and providers are candidates by standing in the catalogue: one entry there adds one."""
     return {
-        "engines": {name: engine.name for name, engine in engines().items()},
-        "providers": {name: provider.name for name, provider in providers().items()},
+        "engines": {
+            name: Given(engine.name, {"role": " or ".join(engine.roles)}) for name, engine in engines().items()
+        },
+        "providers": {name: Given(provider.name) for name, provider in providers().items()},
     }
 
 

@@ -19,7 +19,7 @@ from referencing import Registry, Resource
 from ruamel.yaml import YAML
 
 from deployadvisor import documents, recommend
-from deployadvisor.decide import ruleset
+from deployadvisor.decide import reader
 from deployadvisor.profile import Profile
 from deployadvisor.rulebook import load_rules
 
@@ -216,6 +216,6 @@ def test_every_profile_key_is_explained():
 def test_the_rule_to_copy_loads_and_holds():
     (rule,) = [text for text in blocks(DOCS / "rules.md", "yaml") if text.startswith("# my-rules/")]
     head = "ruleset: route\ncandidates: {hosted_api: {title: A}, managed_api: {title: B}}\nconstraints:\n"
-    read = ruleset.read(documents.parse(head + rule, "rules.md"), load_rules().vocabulary)
+    read = reader.read(documents.parse(head + rule, "rules.md"), load_rules().vocabulary)
     tests = [test for rule in read.rules for test in rule.tests]
     assert [read.rules[0].when.evaluate(test.given) for test in tests] == [test.applies for test in tests]

@@ -44,7 +44,7 @@ def single_changes(
     Only changes that alter the winner; None stands for "no winner": nothing allowed, or an open question.
     """
     results = outcomes(ruleset.rules, facts)
-    current_winner = winner(ruleset, results)
+    current_winner = winner(ruleset, results, facts)
     for name in names:
         fact = ruleset.vocabulary.facts[name]
         current = facts.get(name)
@@ -53,8 +53,9 @@ def single_changes(
         for value in sorted(values, key=lambda value: _distance(fact, current, value)):
             cell = _cell(ruleset, name, value)
             if cell not in winners:
-                changed = outcomes(ruleset.mentioning.get(name, ()), {**facts, name: value})
-                winners[cell] = winner(ruleset, {**results, **changed})
+                moved = {**facts, name: value}
+                changed = outcomes(ruleset.mentioning.get(name, ()), moved)
+                winners[cell] = winner(ruleset, {**results, **changed}, moved)
             if winners[cell] != current_winner:
                 yield name, value, winners[cell]
 

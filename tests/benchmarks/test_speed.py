@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from deployadvisor import load_rules, recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import find_model
-from deployadvisor.decide import ruleset, vocabulary
+from deployadvisor.decide import reader, vocabulary
 from deployadvisor.decide.evaluate import evaluate
 from deployadvisor.decide.ruleset import Ruleset
 from deployadvisor.hardware.spec import machine_from_phrase
@@ -64,7 +64,7 @@ def test_reading_the_route_rules(benchmark: BenchmarkFixture) -> None:
     folder = load_rules().folder
 
     def read() -> Ruleset:
-        return ruleset.load(folder / "route.yaml", vocabulary.load(folder / "vocabulary.yaml"))
+        return reader.load(folder / "route.yaml", vocabulary.load(folder / "vocabulary.yaml"))
 
     assert benchmark(read).name == "route"
 

@@ -13,7 +13,7 @@ from deployadvisor.catalog.regulations import regulations
 from deployadvisor.checklist.entries import Checklist, Item, read_items
 from deployadvisor.checklist.evidence import REGULATION_PREFIX
 from deployadvisor.checklist.items import load_items
-from deployadvisor.decide import ruleset, vocabulary
+from deployadvisor.decide import reader, vocabulary
 from deployadvisor.decide.conditions import tests_in as facts_tested
 from deployadvisor.errors import RulesError
 from deployadvisor.profile import Profile, allowed_values
@@ -58,7 +58,7 @@ def test_no_two_items_say_the_same() -> None:
 
 
 def test_routes_are_those_of_the_rules() -> None:
-    route = ruleset.load(rules_folder() / "route.yaml", WORDS)
+    route = reader.load(rules_folder() / "route.yaml", WORDS)
     assert shipped().vocabulary.facts["route"].values == tuple(route.candidates)
 
 

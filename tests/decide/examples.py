@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from deployadvisor import documents
-from deployadvisor.decide import conditions, ruleset, vocabulary
+from deployadvisor.decide import conditions, reader, vocabulary
 from deployadvisor.decide.conditions import Condition, Facts
-from deployadvisor.decide.ruleset import Ruleset
+from deployadvisor.decide.ruleset import Given, Ruleset
 from deployadvisor.decide.vocabulary import FactValue, Vocabulary
 
 VOCABULARY = """
@@ -42,7 +42,9 @@ def rules(text: str) -> Ruleset:
     """A ruleset over the vocabulary above; candidates are the three above unless the text has its own."""
     if "candidates:" not in text:
         text += f"\ncandidates: {json.dumps(TITLES)}\n"
-    return ruleset.read(documents.parse(text, "r.yaml"), words(), {"fruit": {"apple": "Apple", "pear": "Pear"}})
+    return reader.read(
+        documents.parse(text, "r.yaml"), words(), {"fruit": {"apple": Given("Apple"), "pear": Given("Pear")}}
+    )
 
 
 def condition(body: Any) -> Condition:
@@ -113,4 +115,4 @@ BODIES = st.fixed_dictionaries(
 
 
 def built(body: Mapping[str, Any]) -> Ruleset:
-    return ruleset.read(documents.parse(json.dumps({"candidates": TITLES, **body}), "r.yaml"), words())
+    return reader.read(documents.parse(json.dumps({"candidates": TITLES, **body}), "r.yaml"), words())

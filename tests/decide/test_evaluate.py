@@ -43,6 +43,10 @@ def expected_winner(body: Mapping[str, Any], answers: Facts) -> str | None:
     return best[1] if best else None
 
 
+def fast_winner(ruleset: Ruleset, facts: Facts) -> str | None:
+    return winner(ruleset, outcomes(ruleset.rules, facts), facts)
+
+
 def shuffled(body: dict[str, Any], seed: int) -> dict[str, Any]:
     turned = {
         kind: body[kind][seed % (len(body[kind]) or 1) :] + body[kind][: seed % (len(body[kind]) or 1)]
@@ -96,7 +100,7 @@ def test_nothing_allowed_is_blocked_with_every_objection() -> None:
     decision = evaluate(closed, {"open": "no"})
     assert (decision.status, decision.winner, decision.possible) == ("blocked", None, ())
     assert [standing.objections[0].text for standing in decision.rejected] == ["an open door"] * 3
-    assert winner(closed, outcomes(closed.rules, {"open": "no"})) is None
+    assert fast_winner(closed, {"open": "no"}) is None
 
 
 def test_equals_are_separated_by_the_listed_order() -> None:
@@ -114,7 +118,7 @@ cases:
   - {id: d, recommend: second, fit: ideal, because: x}
 """
     ruleset = rules(body)
-    assert evaluate(ruleset, {}).winner == winner(ruleset, outcomes(ruleset.rules, {})) == "second"
+    assert evaluate(ruleset, {}).winner == fast_winner(ruleset, {}) == "second"
 
 
 def test_points_add_up_but_never_outweigh_a_better_fit() -> None:
@@ -128,7 +132,7 @@ preferences:
 """
     ruleset = rules(body)
     decision = evaluate(ruleset, {"open": "yes"})
-    assert decision.winner == winner(ruleset, outcomes(ruleset.rules, {"open": "yes"})) == "third"
+    assert decision.winner == fast_winner(ruleset, {"open": "yes"}) == "third"
     assert [standing.candidate.id for standing in decision.runners_up] == ["second", "first"]
     assert decision.standings["second"].points == 16
 
@@ -164,7 +168,82 @@ def test_only_candidates_with_attributes_stand() -> None:
     assert evaluate(rules(SIZES), {"open": "yes"}, {}).status == "blocked"
 
 
+ELECTED = """
+candidates:
+  first: {title: First, stands: {colour: red}}
+  second: {title: Second, stands: {open: yes}}
+  third: {title: Third}
+cases:
+  - {id: first-at-best, recommend: first, fit: ideal, because: x}
+  - {id: second-is-good, recommend: second, fit: good, because: x}
+"""
+
+
+@pytest.mark.parametrize(
+    ("facts", "won", "possible"),
+    [
+        ({"colour": "red", "open": "yes"}, "first", ("first",)),
+        ({"colour": "blue", "open": "yes"}, "second", ("second",)),
+        ({"colour": "blue", "open": "no"}, "third", ("third",)),
+        ({"colour": "red"}, "first", ("first",)),
+        ({"colour": "blue"}, None, ("second", "third")),
+        ({"open": "yes"}, None, ("first", "second")),
+    ],
+)
+def test_a_candidate_that_does_not_stand_takes_no_part(facts: Facts, won: str | None, possible: tuple[str]) -> None:
+    ruleset = rules(ELECTED)
+    decision = evaluate(ruleset, facts)
+    assert (decision.winner, decision.possible) == (won, possible)
+    assert fast_winner(ruleset, facts) == won
+
+
+def test_a_candidate_that_does_not_stand_is_not_among_the_losers() -> None:
+    decision = evaluate(rules(ELECTED), {"colour": "blue", "open": "yes"})
+    assert list(decision.standings) == ["second", "third"]
+    assert [standing.candidate.id for standing in decision.runners_up] == ["third"]
+    assert decision.rejected == ()
+
+
+def test_a_candidate_that_may_stand_leads_nobody_that_does() -> None:
+    decision = evaluate(rules(ELECTED), {"open": "yes"})
+    assert (decision.standings["first"].stands, decision.standings["first"].is_sure) == (None, False)
+    assert decision.leading == "second"
+
+
+def test_candidates_stand_by_their_own_attributes() -> None:
+    own = rules(
+        "attributes: {its_size: {type: number, derived: true, ask: How large it is.}}\n"
+        "candidates: {first: {title: F, stands: {its_size: above 3}}, second: {title: S, stands: {its_size: above 3}}}"
+    )
+    decision = evaluate(own, {}, {"first": {"its_size": 1.0}, "second": {"its_size": 4.0}})
+    assert list(decision.standings) == ["second"]
+
+
 # Laws, on random rulesets
+
+ELECTIONS = st.fixed_dictionaries(
+    {name: st.fixed_dictionaries({"title": st.just(name)}, optional={"stands": CONDITIONS}) for name in CANDIDATES}
+).map(lambda candidates: {name: candidates[name] for name in CANDIDATES})
+
+
+@given(BODIES, ELECTIONS, FACTS)
+def test_not_to_stand_is_to_be_forbidden_without_an_objection(
+    body: dict[str, Any], candidates: dict[str, Any], facts: Facts
+) -> None:
+    forbidden = [
+        {"id": f"{name} does not stand", "forbid": name, "unless": one["stands"], "because": "x", "source": "s"}
+        for name, one in candidates.items()
+        if "stands" in one
+    ]
+    stood = evaluate(built({**body, "candidates": candidates}), facts)
+    objected = evaluate(built({**body, "constraints": [*body["constraints"], *forbidden]}), facts)
+    assert (stood.status, stood.winner, stood.possible) == (objected.status, objected.winner, objected.possible)
+
+
+@given(BODIES, ELECTIONS, FACTS)
+def test_the_fast_winner_sees_who_stands(body: dict[str, Any], candidates: dict[str, Any], facts: Facts) -> None:
+    ruleset = built({**body, "candidates": candidates})
+    assert fast_winner(ruleset, facts) == evaluate(ruleset, facts).winner
 
 
 @given(BODIES, ANSWERS)
@@ -177,7 +256,7 @@ def test_the_winner_is_the_one_of_the_definition(body: dict[str, Any], answers: 
 @given(BODIES, FACTS)
 def test_the_fast_winner_is_the_reference_winner(body: dict[str, Any], facts: Facts) -> None:
     ruleset = built(body)
-    assert winner(ruleset, outcomes(ruleset.rules, facts)) == evaluate(ruleset, facts).winner
+    assert fast_winner(ruleset, facts) == evaluate(ruleset, facts).winner
 
 
 @given(BODIES, FACTS)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deployadvisor.decide import ruleset, vocabulary
-from deployadvisor.decide.ruleset import Ruleset
+from deployadvisor.decide import reader, vocabulary
+from deployadvisor.decide.ruleset import Given, Ruleset
 from deployadvisor.decide.texts import Texts, check_texts, english, load_texts, missing_texts, stale_texts
 from deployadvisor.decide.vocabulary import Vocabulary
 from deployadvisor.errors import DeployAdvisorError, RulesError
@@ -17,8 +17,10 @@ from deployadvisor.resources import rules_folder
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
 GIVEN = {
-    "engines": dict.fromkeys(("transformers", "ollama", "textgen", "vllm", "lmdeploy", "llama_cpp", "sglang"), "-"),
-    "providers": dict.fromkeys(("dashscope", "moonshot", "zhipu", "baichuan", "deepseek", "openai"), "-"),
+    "engines": dict.fromkeys(
+        ("transformers", "ollama", "textgen", "vllm", "lmdeploy", "llama_cpp", "sglang"), Given("-")
+    ),
+    "providers": dict.fromkeys(("dashscope", "moonshot", "zhipu", "baichuan", "deepseek", "openai"), Given("-")),
 }
 
 
@@ -30,7 +32,7 @@ def words() -> Vocabulary:
 @cache
 def rulesets() -> tuple[Ruleset, ...]:
     return tuple(
-        ruleset.load(rules_folder() / f"{name}.yaml", words(), GIVEN) for name in ("route", "engine", "provider")
+        reader.load(rules_folder() / f"{name}.yaml", words(), GIVEN) for name in ("route", "engine", "provider")
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployadvisor.decide import ruleset
+from deployadvisor.decide import reader
 from deployadvisor.errors import DeployAdvisorError
 
 from .examples import rules, words
@@ -103,7 +103,7 @@ def test_candidates_may_be_given() -> None:
 def test_load_names_the_file_as_told(tmp_path: Path) -> None:
     path = tmp_path / "sample.yaml"
     path.write_text(COMPLETE, encoding="utf-8")
-    loaded = ruleset.load(path, words(), source="rules/sample.yaml")
+    loaded = reader.load(path, words(), source="rules/sample.yaml")
     assert str(loaded.rules[0].where) == "rules/sample.yaml:16:5"
 
 
@@ -129,7 +129,7 @@ def preference(fields: str) -> str:
         ("candidates: [a]", "1:13: error: a ruleset names its candidates"),
         ("candidates: {from: fruits}", '1:13: error: no candidates called "fruits"; did you mean "fruit"?'),
         ("candidates: {from: [fruit]}", "1:13: error: no candidates called \"['fruit']\"; did you mean \"fruit\"?"),
-        ("candidates: {a: {name: A}}", '1:17: error: candidate "a" has a title and nothing else'),
+        ("candidates: {a: {name: A}}", '1:17: error: candidate "a" needs a title'),
         ("candidates: {every: {title: All}}", '1:13: error: "every" cannot be a candidate'),
         ("attributes: {size: {type: flag, ask: x.}}", '1:20: error: attribute "size" must begin with its_'),
         ("attributes: [its_size]", "1:13: error: attributes: must be a mapping"),
