@@ -1,7 +1,8 @@
 """Read YAML and JSON as plain values that remember where each one stood.
 
 A safe subset of YAML 1.1, built straight from the parser's events: no anchors, aliases or tags (so nothing
-can be executed or blown up), no duplicate keys, bounded size and depth. Dates and clock times stay text.
+can be executed or blown up), no duplicate keys, bounded size, depth and number of values. Dates and clock times
+stay text.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from typing import Any, NoReturn
 
 import yaml
 
-from deployadvisor.errors import DocumentError, Where
+from deployadvisor.errors import DocumentError, Where, nearest
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
+MAX_VALUES = 50_000
+"""About ten times the largest file that is shipped; reading as many takes a fraction of a second."""
 MAX_DEPTH = 40
+_MAX_DIGITS = 300
+"""So that every whole number is also a floating-point number."""
+_SHOWN = 60
+"""Characters of a user's word that a message repeats."""
 
 Key = str | int
 KeyPath = tuple[Key, ...]
@@ -28,6 +35,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+')
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML does not allow in a file: control characters and halves of surrogate pairs."""
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
     **dict.fromkeys(("no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
@@ -53,40 +62,70 @@ class Document:
         return Where(self.source, line, column)
 
 
-def read(path: Path, source: str | None = None, *, max_bytes: int = MAX_BYTES) -> Document:
+def read(path: Path, source: str | None = None) -> Document:
     """Read one ``.json``, ``.yaml`` or ``.yml`` file; ``source`` is its name in messages."""
     source = source or str(path)
     try:
         with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DocumentError(f"cannot read the file: {error.strerror}", where=Where(source)) from error
-    if len(content) > max_bytes:
-        raise DocumentError(f"the file has more than {max_bytes:,} bytes", where=Where(source))
+    _check_size(content, source)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DocumentError("the file is not UTF-8 text", where=Where(source, line)) from error
+        before = error.object[: error.start].decode()
+        raise DocumentError("the file is not UTF-8 text", where=Where(source, *_place(before))) from error
     return parse_json(text, source) if path.suffix == ".json" else parse(text, source)
+
+
+def _check_size(content: str | bytes, source: str) -> None:
+    if len(content) > MAX_BYTES:
+        raise DocumentError(f"more than {MAX_BYTES:,} bytes", where=Where(source))
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Line and column of what comes after this text."""
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def quoted(value: object) -> str:
+    """A word of the user as messages repeat it: in quotes, on one line, cut where it is long."""
+    said = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+    text = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in said[: _SHOWN + 1])
+    return f'"{text}"' if len(text) <= _SHOWN else f'"{text[: _SHOWN - 1]}…"'
+
+
+def expect_schema(document: Document, name: str) -> None:
+    """Refuse a file whose ``schema`` says that it is something else than ``name``; without one it is believed."""
+    expected = f"deployadvisor/{name}@1"
+    stated = document.value.get("schema", expected) if isinstance(document.value, dict) else expected
+    if stated != expected:
+        raise DocumentError(
+            f"schema: {quoted(stated)} is not {expected}",
+            where=document.where(("schema",)),
+            allowed=(expected,),
+            suggestion=nearest(str(stated)[:_SHOWN], (expected,)),
+        )
 
 
 def parse(text: str, source: str) -> Document:
     """Parse YAML text."""
+    _check_size(text, source)
+    if unreadable := _UNREADABLE.search(text):
+        message = f"not valid YAML: the character U+{ord(unreadable[0]):04X} is not allowed"
+        raise DocumentError(message, where=Where(source, *_place(text[: unreadable.start()])))
     try:
         return _Builder(source).build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Where(source, mark.line + 1, mark.column + 1) if mark else Where(source)
         raise DocumentError(f"not valid YAML: {error.problem or error.context}", where=where) from error
-    except yaml.YAMLError as error:
-        raise DocumentError(f"not valid YAML: {' '.join(str(error).split())}", where=Where(source)) from error
-    except ValueError as error:  # a lone surrogate, or a number of thousands of digits
-        raise DocumentError(f"not valid YAML: {error}", where=Where(source)) from error
 
 
 def parse_json(text: str, source: str) -> Document:
     """Parse JSON text: values are those of the standard library, places come from a second walk over the tokens."""
+    _check_size(text, source)
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
@@ -128,6 +167,8 @@ class _JsonPlaces:
         position = self._position(token)
         if len(path) > MAX_DEPTH:
             raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", where=Where(self.source, *position))
+        if len(self.marks) >= MAX_VALUES:
+            raise DocumentError(f"more than {MAX_VALUES:,} values", where=Where(self.source, *position))
         self.marks[path] = position
         if token[0] == "[":
             self._array(path)
@@ -149,7 +190,7 @@ class _JsonPlaces:
     def _entry(self, token: re.Match[str], path: KeyPath) -> None:
         position = self._position(token)
         if path in self.key_marks:
-            message = f'duplicate key "{path[-1]}" (first on line {self.key_marks[path][0]})'
+            message = f"duplicate key {quoted(path[-1])} (first on line {self.key_marks[path][0]})"
             raise DocumentError(message, where=Where(self.source, *position))
         self.key_marks[path] = position
         next(self.tokens)  # the colon
@@ -177,19 +218,30 @@ class _Builder:
         return Document(self.source, value, self.marks, self.key_marks)
 
     def _value(self, event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath) -> Any:
+        self._check(event, path)
+        self.marks[path] = _position(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return event.value if event.style or event.tag == "!" else self._plain(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(events, path)
+        return self._mapping(events, path)
+
+    def _check(self, event: yaml.Event, path: KeyPath) -> None:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             self._refuse(event, "anchors and aliases are not allowed")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
-            self._refuse(event, f"YAML tags are not allowed ({tag})")
+            self._refuse(event, f"YAML tags are not allowed: {quoted(tag)}")
         if len(path) > MAX_DEPTH:
             self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
-        self.marks[path] = _position(event)
-        if isinstance(event, yaml.ScalarEvent):
-            return event.value if event.style or event.tag == "!" else _plain(event.value)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(events, path)
-        return self._mapping(events, path)
+        if len(self.marks) > MAX_VALUES:
+            self._refuse(event, f"more than {MAX_VALUES:,} values")
+
+    def _plain(self, event: yaml.ScalarEvent) -> Any:
+        value = _plain(event.value)
+        if isinstance(value, (int, float)) and len(event.value) > _MAX_DIGITS:
+            self._refuse(event, f"a number of more than {_MAX_DIGITS} digits")
+        return value
 
     def _sequence(self, events: Iterator[yaml.Event], path: KeyPath) -> list[Any]:
         items: list[Any] = []
@@ -201,11 +253,11 @@ class _Builder:
         values: dict[str, Any] = {}
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self._key(event)
+            entry = (*path, key)
             if key in values:
-                line = self.key_marks[(*path, key)][0]
-                self._refuse(event, f'duplicate key "{key}" (first on line {line})')
-            self.key_marks[(*path, key)] = _position(event)
-            values[key] = self._value(next(events), events, (*path, key))
+                self._refuse(event, f"duplicate key {quoted(key)} (first on line {self.key_marks[entry][0]})")
+            self.key_marks[entry] = _position(event)
+            values[key] = self._value(next(events), events, entry)
         return values
 
     def _key(self, event: yaml.Event) -> str:
@@ -226,7 +278,7 @@ def _plain(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
-        return int(text.replace("_", ""))
+        return int(text.replace("_", "")[: _MAX_DIGITS + 1])
     if _FLOAT.fullmatch(text):
         return float(text.replace("_", ""))
     return text

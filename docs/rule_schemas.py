@@ -21,6 +21,7 @@ _TEXT: Schema = {"type": "string", "minLength": 1}
 _FLAG: Schema = {"enum": [True, False, "yes", "no"]}
 _VALUE: Schema = {"type": ["string", "number", "boolean"]}
 _CONDITION: Schema = {"$ref": "#/$defs/condition"}
+_EFFORT: Schema = {"type": "number", "exclusiveMinimum": 0}
 _WORDS: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_-]+$"}
 _TARGETS: Schema = {"anyOf": [_WORDS, {"type": "array", "items": _WORDS, "minItems": 1}]}
 
@@ -56,8 +57,10 @@ def _fact() -> Schema:
         "decides": {**_TEXT, "description": "Why it is asked: what the answer can change."},
         "assume": {**_VALUE, "description": "Taken when nobody answers; without it the question stays open."},
         "derived": {**_FLAG, "description": "Computed, never asked."},
+        "from": {**_list(_TEXT), "description": "For a derived fact the facts and inputs it is computed from."},
         "source": {**_TEXT, "description": "Where an assumed number comes from."},
-        "ask_cost": {"type": "number", "exclusiveMinimum": 0},
+        "ask_cost": {**_EFFORT, "description": "Effort of answering; a plain answer is 1."},
+        "change_cost": {**_EFFORT, "description": "Effort of making the fact another one; a plain change is 1."},
         "changeable": {**_FLAG, "description": "no where a person cannot simply change the fact."},
     }
     return _mapping(properties, ("type", "ask"), **listed)
@@ -73,7 +76,21 @@ def _facts() -> Schema:
 
 def vocabulary() -> Schema:
     """Schema of ``vocabulary.yaml``."""
-    return _file("vocabulary", {"facts": _facts()}, ("facts",), **{"$defs": {"fact": _fact()}})
+    asked = {"ask": _TEXT, "decides": {**_TEXT, "description": "What the answer can change."}, "ask_cost": _EFFORT}
+    properties = {
+        "facts": _facts(),
+        "inputs": {
+            "type": "object",
+            "additionalProperties": _mapping(asked, ("ask", "decides")),
+            "description": "Asked, but never compared: derived facts are computed from them.",
+        },
+        "assumptions": {**_list(_assumption()), "description": "What no combination of facts can break."},
+    }
+    return _file("vocabulary", properties, ("facts",), **{"$defs": {"fact": _fact(), "condition": _condition()}})
+
+
+def _assumption() -> Schema:
+    return _mapping({"id": _WORDS, "if": _CONDITION, "then": _CONDITION, "because": _TEXT}, ("id", "then", "because"))
 
 
 # Rulesets
@@ -123,7 +140,8 @@ def _rule(verb: str, target: Schema, texts: tuple[str, ...], **more: Schema) -> 
 
 def ruleset() -> Schema:
     """Schema of ``route.yaml``, ``engine.yaml``, ``provider.yaml``."""
-    title = _mapping({"title": _TEXT}, ("title",))
+    stands = {**_CONDITION, "description": "When it stands for election at all; always when left out."}
+    candidate = _mapping({"title": _TEXT, "stands": stands}, ("title",))
     given = _mapping({"from": {"enum": ["engines", "providers"]}}, ("from",))
     term = _mapping({"means": _CONDITION, "source": _TEXT, "checked_on": _TEXT}, ("means",))
     points = {"type": "integer", "minimum": 1, "maximum": 15}
@@ -131,7 +149,7 @@ def ruleset() -> Schema:
         "ruleset": {"enum": list(DECISIONS)},
         "version": {"type": "string"},
         "candidates": {
-            "anyOf": [given, {"type": "object", "additionalProperties": title, "not": {"required": ["from"]}}]
+            "anyOf": [given, {"type": "object", "additionalProperties": candidate, "not": {"required": ["from"]}}]
         },
         "attributes": {**_facts(), "propertyNames": {"pattern": "^its_"}},
         "terms": {"type": "object", "additionalProperties": term},

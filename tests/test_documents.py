@@ -70,9 +70,9 @@ def test_plain_values(text: str, value: Any) -> None:
         ("a: &x 1", "f:1:4: error: anchors and aliases are not allowed"),
         ("a: *x", "f:1:4: error: anchors and aliases are not allowed"),
         ("&x a: 1", "f:1:1: error: keys must be plain words"),
-        ("a: !!python/name:os x", "f:1:4: error: YAML tags are not allowed (tag:yaml.org,2002:python/name:os)"),
-        ("a: !!int 3", "f:1:4: error: YAML tags are not allowed (tag:yaml.org,2002:int)"),
-        ("a: !env HOME", "f:1:4: error: YAML tags are not allowed (!env)"),
+        ("a: !!python/name:os x", 'f:1:4: error: YAML tags are not allowed: "tag:yaml.org,2002:python/name:os"'),
+        ("a: !!int 3", 'f:1:4: error: YAML tags are not allowed: "tag:yaml.org,2002:int"'),
+        ("a: !env HOME", 'f:1:4: error: YAML tags are not allowed: "!env"'),
         ("? [a]\n: b", "f:1:3: error: keys must be plain words"),
         ("a: 1\n---\nb: 2\n", "f:2:1: error: only one YAML document a file is allowed"),
         ("[" * 50 + "]" * 50, "f:1:42: error: nested deeper than 40 levels"),
@@ -81,6 +81,49 @@ def test_plain_values(text: str, value: Any) -> None:
 )  # fmt: skip
 def test_what_yaml_is_refused(text: str, message: str) -> None:
     assert error_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("- a\n" * 60_000, "50001:3"), ("[" + "a," * 60_000 + "]", "1:100002"), ("[" * 39 + "a," * 60_000, "1:99964")],
+)
+def test_the_number_of_values_is_bounded(text: str, place: str) -> None:
+    assert error_of(text) == f"f:{place}: error: more than 50,000 values"
+
+
+def test_the_number_of_json_values_is_bounded() -> None:
+    text = json.dumps(list(range(60_000)), separators=(",", ":"))
+    assert error_of(text, as_json=True).endswith(": error: more than 50,000 values")
+    assert error_of(f'["{"a" * 2**20}"]', as_json=True) == "f: error: more than 1,048,576 bytes"
+
+
+def test_a_message_stays_on_one_short_line() -> None:
+    key = "a" * 500
+    assert error_of(f"? {key}\n: 1\n? {key}\n: 2\n") == (
+        f'f:3:3: error: duplicate key "{"a" * 59}…" (first on line 1)'
+    )
+    assert documents.quoted("one\ntwo\x1b[31m") == '"one\N{REPLACEMENT CHARACTER}two\N{REPLACEMENT CHARACTER}[31m"'
+
+
+@pytest.mark.parametrize("text", ["a: 1", "schema: deployadvisor/ruleset@1", "[a]", ""])
+def test_a_file_that_is_what_it_says_or_says_nothing(text: str) -> None:
+    documents.expect_schema(documents.parse(text, "f"), "ruleset")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (
+            "deployadvisor/rulset@1",
+            '"deployadvisor/rulset@1" is not deployadvisor/ruleset@1; did you mean "deployadvisor/ruleset@1"?',
+        ),
+        ("[3]", "\"[3]\" is not deployadvisor/ruleset@1"),
+    ],
+)  # fmt: skip
+def test_a_file_that_says_to_be_something_else(stated: str, message: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        documents.expect_schema(documents.parse(f"schema: {stated}", "f"), "ruleset")
+    assert str(caught.value) == f"f:1:9: error: schema: {message}"
 
 
 def test_a_billion_laughs_stop_at_the_first_anchor() -> None:
@@ -94,9 +137,9 @@ def test_a_billion_laughs_stop_at_the_first_anchor() -> None:
         ("a: [1, 2", "f:2:1: error: not valid YAML: "),
         ("a:\n\t- b", "f:2:1: error: not valid YAML: "),
         ("a: 'b", "f:"),
-        ("a: \x00", "f: error: not valid YAML: "),
-        ("a: \ud83d", "f: error: not valid YAML: "),
-        ("a: " + "9" * 5000, "f: error: not valid YAML: "),
+        ("a: \x00", "f:1:4: error: not valid YAML: the character U+0000 is not allowed"),
+        ("b: 中\na: \ud83d", "f:2:4: error: not valid YAML: the character U+D83D is not allowed"),
+        ("a: " + "9" * 5000, "f:1:4: error: a number of more than 300 digits"),
     ],
 )
 def test_broken_yaml_is_one_line(text: str, start: str) -> None:
@@ -162,16 +205,17 @@ def test_read_chooses_by_suffix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a: 1\nb: caf\xe9\n", "f:2: error: the file is not UTF-8 text"),
-        (b"\xff\xfea\x00", "f:1: error: the file is not UTF-8 text"),
-        (b"a: " + b"x" * 100, "f: error: the file has more than 64 bytes"),
+        (b"a: 1\nb: caf\xe9\n", "f:2:7: error: the file is not UTF-8 text"),
+        (b"\xff\xfea\x00", "f:1:1: error: the file is not UTF-8 text"),
+        (b"a: " + b"x" * 2**20, "f: error: more than 1,048,576 bytes"),
+        (b"a: 1\n" * 2**21, "f: error: more than 1,048,576 bytes"),
     ],
 )
 def test_files_that_are_not_read(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "p.yaml"
     path.write_bytes(content)
     with pytest.raises(DocumentError) as caught:
-        documents.read(path, "f", max_bytes=64)
+        documents.read(path, "f")
     assert str(caught.value) == message
 
 

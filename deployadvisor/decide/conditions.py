@@ -6,15 +6,16 @@ what they mean when a ruleset loads, so a tree holds tests only.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deployadvisor.decide import phrases
+from deployadvisor.decide.entry import Entry, boolean_trap
 from deployadvisor.decide.phrases import Accepted
 from deployadvisor.decide.vocabulary import FLAG_VALUES, FactValue, Vocabulary
-from deployadvisor.documents import Document, KeyPath
-from deployadvisor.errors import RulesError, nearest
+from deployadvisor.documents import MAX_DEPTH, Document, KeyPath, quoted
 
 Facts = Mapping[str, FactValue]
 """Known facts by name; a fact that is not in the mapping is unknown."""
@@ -83,6 +84,8 @@ class Not:
 
 
 Condition = Test | All | Any_ | Not
+_MAX_TESTS = 500
+_MAX_DEPTH = 2 * MAX_DEPTH
 ALWAYS = All(())
 
 
@@ -90,52 +93,59 @@ def parse(
     body: Any, document: Document, path: KeyPath, vocabulary: Vocabulary, terms: Mapping[str, Condition]
 ) -> Condition:
     """The condition that a YAML mapping states; RulesError with file:line:column otherwise."""
-    if not isinstance(body, dict) or not body:
-        raise RulesError("a condition is a mapping of facts to tests", where=document.where(path))
-    parts = tuple(_parse_entry(key, value, document, (*path, key), vocabulary, terms) for key, value in body.items())
+    entry = Entry(document, body, path)
+    condition = _parse(entry, vocabulary, terms)
+    if sum(1 for _ in itertools.islice(tests_in(condition), _MAX_TESTS + 1)) > _MAX_TESTS:
+        entry.fail(f"a condition of more than {_MAX_TESTS} tests, those of its terms included")
+    if _depth(condition) > _MAX_DEPTH:
+        entry.fail(f"a condition nested deeper than {_MAX_DEPTH} levels, those of its terms included")
+    return condition
+
+
+def _parse(entry: Entry, vocabulary: Vocabulary, terms: Mapping[str, Condition]) -> Condition:
+    if not isinstance(entry.value, dict) or not entry.value:
+        entry.fail("a condition is a mapping of facts to tests")
+    parts = tuple(_parse_part(part, vocabulary, terms) for part in entry.parts())
     return parts[0] if len(parts) == 1 else All(parts)
 
 
-def _parse_entry(
-    key: str,
-    value: Any,
-    document: Document,
-    path: KeyPath,
-    vocabulary: Vocabulary,
-    terms: Mapping[str, Condition],
-) -> Condition:
-    where = document.where(path)
+def _parse_part(part: Entry, vocabulary: Vocabulary, terms: Mapping[str, Condition]) -> Condition:
+    key, value = part.name, part.value
     if key == "not":
-        return Not(parse(value, document, path, vocabulary, terms))
-    if key in ("any", "all"):
+        return Not(_parse(part, vocabulary, terms))
+    if key in {"any", "all"}:
         if not isinstance(value, list) or not value:
-            raise RulesError(f'"{key}" needs a list of conditions', where=where)
-        parts = tuple(parse(item, document, (*path, i), vocabulary, terms) for i, item in enumerate(value))
+            part.fail(f'"{key}" needs a list of conditions')
+        parts = tuple(_parse(item, vocabulary, terms) for item in part.items())
         return Any_(parts) if key == "any" else All(parts)
     if key == "is":
-        return _parse_terms(value, document, path, terms)
-    if key in terms and key not in vocabulary.facts:
-        raise RulesError(
-            f'"{key}" is a term, not a fact', where=document.where(path, key=True), remedy=f"write is: {key}"
-        )
-    fact = vocabulary.find(key, document.where(path, key=True), *terms)
+        return _parse_terms(part, terms)
+    fact = vocabulary.facts.get(key)
+    if fact is None and key in terms:
+        part.fail(f'"{key}" is a term, not a fact', key=True, remedy=f"write is: {key}")
+    fact = fact or vocabulary.find(key, part.where_key, *terms)
     phrase = FLAG_VALUES[value] if isinstance(value, bool) else value
-    return Test(fact.name, phrases.parse(value, fact, where), str(phrase))
+    return Test(fact.name, phrases.parse(value, fact, part.where), str(phrase))
 
 
-def _parse_terms(value: Any, document: Document, path: KeyPath, terms: Mapping[str, Condition]) -> Condition:
-    names = value if isinstance(value, list) else [value]
+def _parse_terms(part: Entry, terms: Mapping[str, Condition]) -> Condition:
+    names = [*part.items()] if isinstance(part.value, list) else [part]
     if not names:
-        raise RulesError('"is" needs a term', where=document.where(path), allowed=tuple(terms))
+        part.fail('"is" needs a term', allowed=tuple(terms))
     for name in names:
-        if not isinstance(name, str) or name not in terms:
-            raise RulesError(
-                f'unknown term "{name}" (a term may use only terms above it)',
-                where=document.where(path),
-                allowed=tuple(terms),
-                suggestion=nearest(str(name), terms),
-            )
-    return terms[names[0]] if len(names) == 1 else All(tuple(terms[name] for name in names))
+        if isinstance(name.value, bool):
+            name.fail(boolean_trap(name.value), allowed=tuple(terms))
+        if not isinstance(name.value, str) or name.value not in terms:
+            message = f"unknown term {quoted(name.value)}" + ("" if terms else "; there are no terms")
+            name.fail(message, allowed=tuple(terms), word=str(name.value))
+    return terms[names[0].value] if len(names) == 1 else All(tuple(terms[name.value] for name in names))
+
+
+def _depth(condition: Condition) -> int:
+    if isinstance(condition, Test):
+        return 0
+    parts = (condition.part,) if isinstance(condition, Not) else condition.parts
+    return 1 + max(map(_depth, parts), default=0)
 
 
 def tests_in(condition: Condition) -> Iterator[Test]:

@@ -11,12 +11,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from deployadvisor.decide.entry import boolean_trap, refusal
 from deployadvisor.decide.vocabulary import Fact, read_value
-from deployadvisor.errors import RulesError, Where, nearest
+from deployadvisor.documents import quoted
+from deployadvisor.errors import Where
 
 _COMPARISON = re.compile(r"(at least|at most|above|below)\s+(\S+)")
 _BETWEEN = re.compile(r"between\s+(\S+)\s+and\s+(\S+)")
 _NUMBER = re.compile(r"-?\d[\d_]*(\.\d+)?")
+_NUMBER_PHRASES = ("at least N", "at most N", "above N", "below N", "between A and B", "N")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,20 @@ Accepted = frozenset[str] | Interval
 def parse(phrase: Any, fact: Fact, where: Where) -> Accepted:
     """The values of ``fact`` that ``phrase`` accepts; RulesError names the word and what is allowed."""
     if not isinstance(phrase, (str, bool, int, float)):
-        raise RulesError(f"{fact.name}: a test is a word or phrase", where=where)
+        raise refusal(f"{fact.name}: a test is a word or phrase", where, allowed=_examples(fact))
     if isinstance(phrase, bool) and fact.type != "flag":
-        message = f"{fact.name}: YAML reads {str(phrase).lower()} here (from yes/no/on/off)"
-        raise RulesError(message, where=where, allowed=fact.values)
+        raise refusal(f"{fact.name}: {boolean_trap(phrase)}", where, allowed=_examples(fact))
     return _number_phrase(phrase, fact, where) if fact.type == "number" else _word_phrase(phrase, fact, where)
 
 
-def _number_phrase(phrase: Any, fact: Fact, where: Where) -> Interval:
-    text = str(phrase).strip()
+def _examples(fact: Fact) -> tuple[str, ...]:
+    return _NUMBER_PHRASES if fact.type == "number" else fact.values
+
+
+def _number_phrase(phrase: str | float, fact: Fact, where: Where) -> Interval:
+    if isinstance(phrase, (int, float)):
+        return Interval(float(phrase), float(phrase))
+    text = phrase.strip()
     if match := _COMPARISON.fullmatch(text):
         number = _number(match[2], fact, where)
         return {
@@ -68,26 +76,24 @@ def _number_phrase(phrase: Any, fact: Fact, where: Where) -> Interval:
     if match := _BETWEEN.fullmatch(text):
         low, high = _number(match[1], fact, where), _number(match[2], fact, where)
         if low > high:
-            raise RulesError(f'{fact.name}: "{text}" accepts nothing', where=where)
+            raise refusal(f"{fact.name}: {quoted(text)} accepts nothing", where)
         return Interval(low, high)
     number = _number(text, fact, where)
     return Interval(number, number)
 
 
 def _number(text: str, fact: Fact, where: Where) -> float:
-    if not _NUMBER.fullmatch(text):
-        message = f'{fact.name}: "{text}" is not a number ({fact.unit or "no unit"})'
-        raise RulesError(
-            message, where=where, allowed=("at least N", "at most N", "above N", "below N", "between A and B")
-        )
-    return float(text.replace("_", ""))
+    number = float(text.replace("_", "")) if _NUMBER.fullmatch(text) else math.inf
+    if math.isinf(number):
+        raise refusal(f"{fact.name}: {quoted(text)} is not a number", where, allowed=_NUMBER_PHRASES)
+    return number
 
 
 def _word_phrase(phrase: Any, fact: Fact, where: Where) -> frozenset[str]:
     text = str(read_value(phrase, fact.type)).strip()
     accepted = _accepted_words(text, fact, where)
     if not accepted:
-        raise RulesError(f'{fact.name}: "{text}" accepts nothing', where=where)
+        raise refusal(f"{fact.name}: {quoted(text)} accepts nothing", where)
     return accepted
 
 
@@ -116,16 +122,12 @@ def _from_comparison(operator: str, word: str, fact: Fact, where: Where) -> froz
 
 def _position(word: str, operator: str, fact: Fact, where: Where) -> int:
     if not fact.ordered:
-        raise RulesError(f'{fact.name}: "{operator}" needs an order, and a choice has none', where=where)
+        message = f'{fact.name}: "{operator}" needs an order, and a choice has none'
+        raise refusal(message, where, allowed=(*fact.values, "A or B", "not A"))
     return fact.values.index(_word(word, fact, where))
 
 
 def _word(word: str, fact: Fact, where: Where) -> str:
     if word not in fact.values:
-        raise RulesError(
-            f'{fact.name}: "{word}" is not one of {", ".join(fact.values)}',
-            where=where,
-            allowed=fact.values,
-            suggestion=nearest(word, fact.values),
-        )
+        raise refusal(f"{fact.name}: {quoted(word)} is not a value", where, allowed=fact.values, word=word)
     return word

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from deployadvisor import documents
 from deployadvisor.decide import conditions
 from deployadvisor.decide.assumptions import Assumption
 from deployadvisor.decide.conditions import ALWAYS, Condition, Not
+from deployadvisor.decide.entry import Entry, about, boolean_trap, is_word
 from deployadvisor.decide.ruleset import (
     ATTRIBUTE_PREFIX,
     EVERY,
@@ -21,30 +22,23 @@ from deployadvisor.decide.ruleset import (
     Ruleset,
     RuleTest,
 )
+from deployadvisor.decide.terms import has_threshold, read_terms
 from deployadvisor.decide.vocabulary import Fact, FactValue, Vocabulary, admits, read_facts, read_value
-from deployadvisor.documents import Document, KeyPath
-from deployadvisor.errors import DeployAdvisorError, RulesError, nearest
+from deployadvisor.documents import Document, quoted
 
-_TOP_KEYS = (
-    "schema",
-    "ruleset",
-    "version",
-    "candidates",
-    "attributes",
-    "terms",
-    "constraints",
-    "cases",
-    "preferences",
-)
+_SECTIONS: dict[str, Kind] = {"constraints": "constraint", "cases": "case", "preferences": "preference"}
+_TOP_KEYS = ("schema", "ruleset", "version", "candidates", "attributes", "terms", *_SECTIONS)
 _COMMON_KEYS = ("id", "when", "unless", "because", "source", "checked_on", "tests")
 _RULE_KEYS: dict[Kind, tuple[str, ...]] = {
     "constraint": (*_COMMON_KEYS, "forbid", "missing", "overridable"),
     "case": (*_COMMON_KEYS, "recommend", "fit"),
     "preference": (*_COMMON_KEYS, "prefer"),
 }
+_TARGET_KEYS: dict[Kind, str] = {"constraint": "forbid", "case": "recommend", "preference": "prefer"}
 _MAX_POINTS = 15
 _MAX_TEXT = 200
-
+_MAX_RULES = 1000
+_MAX_CANDIDATES = 100
 
 GivenCandidates = Mapping[str, Mapping[str, Given]]
 """Candidates by group: ``{"engines": {id: Given(title)}}``."""
@@ -68,250 +62,209 @@ def read(
     assumptions: tuple[Assumption, ...] = (),
 ) -> Ruleset:
     """A ruleset from a document that has been read."""
-    return _Reader(document, vocabulary, given or {}).ruleset(assumptions)
+    documents.expect_schema(document, "ruleset")
+    top = Entry(document, document.value)
+    top.check("a ruleset is a mapping", _TOP_KEYS)
+    attributes = _read_attributes(top["attributes"], vocabulary)
+    words = vocabulary.extended(attributes)
+    terms = read_terms(top["terms"], words)
+    candidates = _Candidates(words, terms).read(top["candidates"], given or {})
+    rules = tuple(_Rules(words, attributes, terms, candidates).read(top))
+    return Ruleset(
+        name=top["ruleset"].text(document.source),
+        version=_version(top["version"]),
+        candidates=candidates,
+        attributes=attributes,
+        terms=terms,
+        rules=rules,
+        vocabulary=words,
+        assumptions=assumptions,
+    )
 
 
-class _Reader:
-    """Reads one ruleset document; holds what every step needs."""
+def _version(entry: Entry) -> str:
+    if isinstance(entry.value, bool) or not isinstance(entry.value, str | float | int | None):
+        entry.fail("version is a text such as 1.0.0")
+    return str(entry.value or "0")
 
-    def __init__(self, document: Document, vocabulary: Vocabulary, given: GivenCandidates) -> None:
-        self.document = document
+
+def _read_attributes(section: Entry, vocabulary: Vocabulary) -> dict[str, Fact]:
+    for entry in section.parts():
+        if not entry.name.startswith(ATTRIBUTE_PREFIX):
+            entry.fail(f"attribute {quoted(entry.name)} must begin with {ATTRIBUTE_PREFIX}", key=True)
+    known = (*vocabulary.facts, *vocabulary.inputs)
+    return read_facts(section.document, section.path, section.value or {}, known)
+
+
+class _Candidates:
+    """Reads what can be chosen; a candidate's condition may use all facts, attributes and terms."""
+
+    def __init__(self, vocabulary: Vocabulary, terms: Mapping[str, Condition]) -> None:
         self.vocabulary = vocabulary
-        self.given = given
-        self.terms: dict[str, Condition] = {}
-        self.candidates: dict[str, Candidate] = {}
+        self.terms = terms
 
-    def ruleset(self, assumptions: tuple[Assumption, ...]) -> Ruleset:
-        body = self.document.value
-        if not isinstance(body, dict):
-            self.fail("a ruleset is a mapping", ())
-        self.check_keys(body, _TOP_KEYS, ())
-        attributes = self.read_attributes(self.section(body, "attributes"))
-        self.vocabulary = self.vocabulary.extended(attributes)
-        self.read_terms(self.section(body, "terms"))
-        self.candidates = self.read_candidates(body.get("candidates"))
-        rules = (
-            *self.read_rules(body, "constraints", "constraint"),
-            *self.read_rules(body, "cases", "case"),
-            *self.read_rules(body, "preferences", "preference"),
-        )
-        self.check_ids(rules)
-        return Ruleset(
-            name=str(body.get("ruleset", self.document.source)),
-            version=str(body.get("version", "0")),
-            candidates=self.candidates,
-            attributes=attributes,
-            terms=self.terms,
-            rules=rules,
-            vocabulary=self.vocabulary,
-            assumptions=assumptions,
-        )
+    def read(self, section: Entry, given: GivenCandidates) -> dict[str, Candidate]:
+        if not isinstance(section.value, dict) or not section.value:
+            section.fail("a ruleset names its candidates")
+        if len(section.value) > _MAX_CANDIDATES:
+            section.fail(f"more than {_MAX_CANDIDATES} candidates")
+        if set(section.value) == {"from"}:
+            group = section["from"]
+            if not isinstance(group.value, str) or group.value not in given:
+                group.fail(f"no candidates called {quoted(group.value)}", allowed=tuple(given), word=str(group.value))
+            return self._given(section, given[group.value])
+        return {entry.name: self._own(entry, place) for place, entry in enumerate(section.parts())}
 
-    def fail(
-        self,
-        message: str,
-        path: KeyPath,
-        *,
-        rule: str = "",
-        allowed: Sequence[str] = (),
-        word: str = "",
-        key: bool = False,
-    ) -> NoReturn:
-        where = self.document.where(path, key=key)
-        text = f"rule {rule}: {message}" if rule else message
-        raise RulesError(text, where=where, allowed=allowed, suggestion=nearest(word, allowed) if word else None)
-
-    def check_keys(self, body: Mapping[str, Any], allowed: Sequence[str], path: KeyPath, rule: str = "") -> None:
-        for key in body:
-            if key not in allowed:
-                self.fail(f'unknown key "{key}"', (*path, key), rule=rule, allowed=allowed, word=key, key=True)
-
-    def section(self, body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        entries = body.get(name) or {}
-        if not isinstance(entries, dict):
-            self.fail(f"{name}: must be a mapping", (name,))
-        return entries
-
-    def items(self, body: Mapping[str, Any], name: str, path: KeyPath) -> Sequence[Any]:
-        entries = body.get(name) or []
-        if not isinstance(entries, list):
-            self.fail(f"{name}: must be a list", (*path, name))
-        return entries
-
-    def read_attributes(self, body: Mapping[str, Any]) -> dict[str, Fact]:
-        for name in body:
-            if not name.startswith(ATTRIBUTE_PREFIX):
-                self.fail(f'attribute "{name}" must begin with {ATTRIBUTE_PREFIX}', ("attributes", name))
-        return read_facts(self.document, ("attributes",), body)
-
-    def read_candidates(self, body: Any) -> dict[str, Candidate]:
-        path: KeyPath = ("candidates",)
-        if not isinstance(body, dict) or not body:
-            self.fail("a ruleset names its candidates", path)
-        if set(body) == {"from"}:
-            if str(body["from"]) not in self.given:
-                message = f'no candidates called "{body["from"]}"'
-                self.fail(message, path, allowed=tuple(self.given), word=str(body["from"]))
-            return self.given_candidates(self.given[body["from"]])
-        if EVERY in body:
-            self.fail(f'"{EVERY}" cannot be a candidate', path)
-        return {name: self.read_candidate(name, entry, place) for place, (name, entry) in enumerate(body.items())}
-
-    def given_candidates(self, group: Mapping[str, Given]) -> dict[str, Candidate]:
-        """The conditions of given candidates are written in code, but checked like those of a file."""
-        where = self.document.where(("candidates",), key=True)
+    def _given(self, section: Entry, group: Mapping[str, Given]) -> dict[str, Candidate]:
+        """Conditions of given candidates are written in code, but checked like those of a file."""
         return {
-            name: Candidate(name, one.title, place, where, self.read_stands(one.stands, ("candidates", name)))
+            name: Candidate(name, one.title, place, section.where_key, self._stands(section, one.stands))
             for place, (name, one) in enumerate(group.items())
         }
 
-    def read_candidate(self, name: str, entry: Any, place: int) -> Candidate:
-        path: KeyPath = ("candidates", name)
-        if not isinstance(entry, dict) or "title" not in entry:
-            self.fail(f'candidate "{name}" needs a title', path)
-        self.check_keys(entry, ("title", "stands"), path)
-        stands = self.read_stands(entry.get("stands"), (*path, "stands"))
-        return Candidate(name, str(entry["title"]), place, self.document.where(path, key=True), stands)
+    def _own(self, entry: Entry, place: int) -> Candidate:
+        if entry.word() == EVERY:
+            entry.fail(f'"{EVERY}" cannot be a candidate', key=True)
+        with about(f"candidate {entry.name}"):
+            entry.check("must be a mapping with a title", ("title", "stands"))
+            stands = self._stands(entry["stands"], entry["stands"].value)
+            return Candidate(entry.name, entry["title"].text(), place, entry.where_key, stands)
 
-    def read_stands(self, body: Any, path: KeyPath) -> Condition:
+    def _stands(self, entry: Entry, body: Any) -> Condition:
         if body is None:
             return ALWAYS
-        return conditions.parse(body, self.document, path, self.vocabulary, self.terms)
+        condition = conditions.parse(body, entry.document, entry.path, self.vocabulary, self.terms)
+        if has_threshold(body, self.vocabulary):
+            entry.fail("stands has a threshold without a source", remedy="name it as a term, which has one")
+        return condition
 
-    def read_terms(self, body: Mapping[str, Any]) -> None:
-        for name, entry in body.items():
-            path: KeyPath = ("terms", name)
-            if not isinstance(entry, dict) or "means" not in entry:
-                self.fail(f'term "{name}" needs means', path)
-            self.check_keys(entry, ("means", "source", "checked_on"), path)
-            meaning = conditions.parse(entry["means"], self.document, (*path, "means"), self.vocabulary, self.terms)
-            if _own_numbers(entry["means"], self.vocabulary) and not entry.get("source"):
-                self.fail(f'term "{name}" has a threshold without a source', path)
-            self.terms[name] = meaning
 
-    def read_rules(self, body: Mapping[str, Any], group: str, kind: Kind) -> Iterator[Rule]:
-        for position, entry in enumerate(self.items(body, group, ())):
-            yield self.read_rule(entry, kind, (group, position))
+class _Rules:
+    """Reads the rules; holds what every one of them may speak about."""
 
-    def read_rule(self, entry: Any, kind: Kind, path: KeyPath) -> Rule:
-        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not entry["id"].strip():
-            self.fail(f"a {kind} is a mapping with an id", path)
-        name = entry["id"]
-        self.check_keys(entry, _RULE_KEYS[kind], path, name)
-        for key, expected, words in (("source", str, "a text"), ("overridable", bool, "yes or no")):
-            if not isinstance(entry.get(key, expected()), expected):
-                self.fail(f"{key} is {words}", (*path, key), rule=name)
-        when = self.read_condition(entry, path, name)
-        text, is_missing = self.read_text(entry, path, name)
-        source = entry.get("source")
-        if not source and any(_own_numbers(entry.get(key, {}), self.vocabulary) for key in ("when", "unless")):
-            self.fail("has a threshold without a source", path, rule=name)
-        targets = self.read_targets(entry, kind, path, name)
-        if EVERY not in targets and any(test.fact in self.attribute_names() for test in conditions.tests_in(when)):
-            self.fail(f'uses an attribute of the candidates, so it must address "{EVERY}"', path, rule=name)
-        return Rule(
-            id=name,
-            kind=kind,
-            targets=targets,
-            when=when,
-            text=text,
-            is_missing=is_missing,
-            where=self.document.where(path),
-            fit=self.read_fit(entry, path, name) if kind == "case" else 0,
-            source=source,
-            overridable=bool(entry.get("overridable", kind != "constraint")),
-            tests=tuple(self.read_tests(entry, path, name)),
-        )
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        attributes: Mapping[str, Fact],
+        terms: Mapping[str, Condition],
+        candidates: Mapping[str, Candidate],
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.attributes = attributes
+        self.terms = terms
+        self.targets = (*candidates, EVERY)
 
-    def attribute_names(self) -> frozenset[str]:
-        return frozenset(name for name in self.vocabulary.facts if name.startswith(ATTRIBUTE_PREFIX))
+    def read(self, top: Entry) -> Iterator[Rule]:
+        first: dict[str, Rule] = {}
+        for section, kind in _SECTIONS.items():
+            for entry in top[section].items():
+                rule = self._rule(entry, kind)
+                if rule.id in first:
+                    entry.fail(f'rule id "{rule.id}" is used twice (first at {first[rule.id].where})')
+                if len(first) == _MAX_RULES:
+                    entry.fail(f"more than {_MAX_RULES:,} rules")
+                first[rule.id] = rule
+                yield rule
 
-    def read_condition(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> Condition:
-        if ("when" in entry) == ("unless" in entry):
-            if "when" not in entry and entry.get("recommend") is not None:
-                return ALWAYS
-            self.fail("needs either when or unless", path, rule=name)
-        key = "when" if "when" in entry else "unless"
-        try:
-            condition = conditions.parse(entry[key], self.document, (*path, key), self.vocabulary, self.terms)
-        except DeployAdvisorError as error:
-            error.message = f"rule {name}: {error.message}"
-            raise
-        return condition if key == "when" else Not(condition)
+    def _rule(self, entry: Entry, kind: Kind) -> Rule:
+        name = entry.value.get("id") if isinstance(entry.value, dict) else None
+        if not is_word(name):
+            entry.fail(f"a {kind} is a mapping with an id of letters, digits, _ and -")
+        with about(f"rule {name}"):
+            entry.check("must be a mapping", _RULE_KEYS[kind])
+            when = self._when(entry, kind)
+            return Rule(
+                id=str(name),
+                kind=kind,
+                targets=self._targets(entry, kind, when),
+                when=when,
+                text=_text(entry),
+                is_missing="missing" in entry,
+                where=entry.where,
+                fit=_fit(entry["fit"]) if kind == "case" else 0,
+                source=entry["source"].text("") or None,
+                checked_on=entry["checked_on"].date(),
+                overridable=entry["overridable"].flag(default=kind != "constraint"),
+                tests=tuple(map(self._test, entry["tests"].items())),
+            )
 
-    def read_text(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> tuple[str, bool]:
-        texts = [entry[key] for key in ("because", "missing") if key in entry]
-        if len(texts) != 1 or not isinstance(texts[0], str) or not texts[0].strip():
-            self.fail("needs one text: because (a principle) or missing (something to obtain)", path, rule=name)
-        if len(texts[0]) > _MAX_TEXT:
-            self.fail(f"text longer than {_MAX_TEXT} characters", path, rule=name)
-        return texts[0].strip(), "missing" in entry
+    def _when(self, entry: Entry, kind: Kind) -> Condition:
+        keys = [key for key in ("when", "unless") if key in entry.value]
+        if not keys and kind == "case":
+            return ALWAYS
+        if len(keys) != 1:
+            entry.fail("needs either when or unless")
+        part = entry[keys[0]]
+        condition = conditions.parse(part.value, part.document, part.path, self.vocabulary, self.terms)
+        if has_threshold(part.value, self.vocabulary) and not entry["source"].text(""):
+            entry.fail("has a threshold without a source")
+        return condition if part.name == "when" else Not(condition)
 
-    def read_targets(self, entry: Mapping[str, Any], kind: Kind, path: KeyPath, name: str) -> dict[str, int]:
-        key = {"constraint": "forbid", "case": "recommend", "preference": "prefer"}[kind]
-        body = entry.get(key)
-        if not body:
-            self.fail(f"needs {key}: a candidate or a list of them", path, rule=name)
-        if isinstance(body, dict) and kind == "preference":
-            targets = body
-        else:
-            targets = {str(candidate): 1 for candidate in (body if isinstance(body, list) else [body])}
-        known = (*self.candidates, EVERY)
-        for candidate, points in targets.items():
-            if candidate not in known:
-                message = f'unknown candidate "{candidate}"'
-                self.fail(message, (*path, key), rule=name, allowed=known, word=str(candidate))
-            if type(points) is not int or not 1 <= points <= _MAX_POINTS:
-                self.fail(f"points are whole numbers from 1 to {_MAX_POINTS}", (*path, key), rule=name)
-        if EVERY in targets and len(targets) > 1:
-            self.fail(f'"{EVERY}" stands alone', (*path, key), rule=name)
+    def _targets(self, entry: Entry, kind: Kind, when: Condition) -> dict[str, int]:
+        part = entry[_TARGET_KEYS[kind]]
+        names = _preferred(part) if kind == "preference" else _named(part)
+        for name, word in names:
+            if word not in self.targets:
+                message = f"unknown candidate {quoted(word)}"
+                name.fail(message, allowed=self.targets, word=str(word), key=kind == "preference")
+        targets = {word: _points(name) if kind == "preference" else 1 for name, word in names}
+        if EVERY in targets and len(names) > 1:
+            part.fail(f'"{EVERY}" stands alone')
+        if EVERY not in targets and any(test.fact in self.attributes for test in conditions.tests_in(when)):
+            part.fail(f'uses an attribute of the candidates, so it must address "{EVERY}"')
         return targets
 
-    def read_fit(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> int:
-        fit = entry.get("fit")
-        if fit not in FITS[1:]:
-            message = f"fit is one of {', '.join(FITS[1:])}"
-            self.fail(message, (*path, "fit"), rule=name, allowed=FITS[1:], word=str(fit))
-        return FITS.index(fit)
-
-    def read_tests(self, entry: Mapping[str, Any], path: KeyPath, name: str) -> Iterator[RuleTest]:
-        for position, item in enumerate(self.items(entry, "tests", path)):
-            here: KeyPath = (*path, "tests", position)
-            if (
-                not isinstance(item, dict)
-                or set(item) != {"given", "applies"}
-                or not isinstance(item["given"], dict)
-                or not isinstance(item["applies"], bool)
-            ):
-                self.fail("a test has given (facts) and applies (yes or no)", here, rule=name)
-            facts = {key: self.read_given(key, value, (*here, "given", key)) for key, value in item["given"].items()}
-            yield RuleTest(facts, item["applies"], self.document.where(here))
-
-    def read_given(self, key: str, value: Any, path: KeyPath) -> FactValue:
-        fact = self.vocabulary.find(key, self.document.where(path, key=True))
-        read = read_value(value, fact.type)
-        if read is None or not admits(fact, read):
-            self.fail(f'{key}: "{value}" is not a value of this fact', path, allowed=fact.values, word=str(value))
-        return read
-
-    def check_ids(self, rules: Sequence[Rule]) -> None:
-        first: dict[str, Rule] = {}
-        for rule in rules:
-            if rule.id in first:
-                raise RulesError(
-                    f'rule id "{rule.id}" is used twice (first at {first[rule.id].where})', where=rule.where
-                )
-            first[rule.id] = rule
+    def _test(self, entry: Entry) -> RuleTest:
+        entry.check("a test has given (facts) and applies (yes or no)", ("given", "applies"))
+        if not isinstance(entry["given"].value, dict) or not isinstance(entry["applies"].value, bool):
+            entry.fail("a test has given (facts) and applies (yes or no)")
+        given = {fact.name: _fact_value(fact, self.vocabulary) for fact in entry["given"].parts()}
+        return RuleTest(given, entry["applies"].flag(), entry.where)
 
 
-def _own_numbers(body: Any, vocabulary: Vocabulary) -> bool:
-    """Whether a condition's own text (not its terms, which have their own source) holds a threshold."""
-    if isinstance(body, list):
-        return any(_own_numbers(item, vocabulary) for item in body)
-    if not isinstance(body, dict):
-        return False
-    for key, value in body.items():
-        fact = vocabulary.facts.get(key)
-        if (fact is not None and fact.type == "number") or _own_numbers(value, vocabulary):
-            return True
-    return False
+def _fact_value(entry: Entry, vocabulary: Vocabulary) -> FactValue:
+    """The value that an entry, whose key names a fact, gives to this fact."""
+    fact = vocabulary.find(entry.name, entry.where_key)
+    value = read_value(entry.value, fact.type)
+    if value is None or not admits(fact, value):
+        is_trap = isinstance(entry.value, bool)
+        problem = boolean_trap(entry.value) if is_trap else f"{quoted(entry.value)} is not a value"
+        entry.fail(f"{fact.name}: {problem}", allowed=fact.values or ("a number",), word=str(entry.value))
+    return value
+
+
+def _named(part: Entry) -> list[tuple[Entry, str]]:
+    names = [*part.items()] if isinstance(part.value, list) else [part]
+    if part.value is None or not names or not all(isinstance(name.value, str) for name in names):
+        part.fail(f"needs {part.name}: a candidate or a list of them")
+    return [(name, name.value) for name in names]
+
+
+def _preferred(part: Entry) -> list[tuple[Entry, str]]:
+    if not isinstance(part.value, dict) or not part.value:
+        part.fail(f"needs {part.name}: candidates with points, such as {{NAME: 2}}")
+    return [(name, name.name) for name in part.parts()]
+
+
+def _points(entry: Entry) -> int:
+    points = entry.value
+    if type(points) is not int or not 1 <= points <= _MAX_POINTS:
+        entry.fail(f"points are whole numbers from 1 to {_MAX_POINTS}")
+    return points
+
+
+def _fit(entry: Entry) -> int:
+    if entry.value not in FITS[1:]:
+        message = "needs a fit" if entry.value is None else f"{quoted(entry.value)} is not a fit"
+        entry.fail(message, allowed=FITS[1:], word=str(entry.value or ""))
+    return FITS.index(entry.value)
+
+
+def _text(entry: Entry) -> str:
+    said = [key for key in ("because", "missing") if key in entry.value]
+    if len(said) != 1:
+        entry.fail("needs one text: because (a principle) or, in a constraint, missing (something to obtain)")
+    text = entry[said[0]].text()
+    if len(text) > _MAX_TEXT:
+        entry[said[0]].fail(f"{said[0]} has more than {_MAX_TEXT} characters")
+    return text

@@ -8,6 +8,7 @@ the facts that begin with ``its_``. A candidate may say under which condition it
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -48,6 +49,8 @@ class Rule:
     where: Where
     fit: int = 0
     source: str | None = None
+    checked_on: datetime.date | None = None
+    """When the source was last read."""
     overridable: bool = False
     tests: tuple[RuleTest, ...] = ()
 
@@ -86,7 +89,7 @@ class Given:
     stands: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ruleset:
     """A decision: candidates and the rules that choose among them. Two are equal only when they are the same."""
 
@@ -111,6 +114,10 @@ class Ruleset:
         object.__setattr__(self, "speaking", speaking)
         object.__setattr__(self, "mentioning", _by_fact(self.rules))
         object.__setattr__(self, "tests_of", _tests_by_fact(self.conditions()))
+
+    def __repr__(self) -> str:
+        """Name and version; the rules themselves would fill pages."""
+        return f"Ruleset({self.name!r}, {self.version!r})"
 
     def of_kind(self, kind: Kind) -> Iterator[Rule]:
         """Rules of one kind, in file order."""

@@ -10,21 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
 
 from deployadvisor import documents
+from deployadvisor.decide.entry import Entry
 from deployadvisor.decide.ruleset import Candidate, Rule, Ruleset
-from deployadvisor.decide.vocabulary import Fact, Vocabulary
-from deployadvisor.documents import Document, KeyPath
-from deployadvisor.errors import RulesError, Where, nearest
+from deployadvisor.decide.vocabulary import Fact, Input, Vocabulary
+from deployadvisor.documents import Document
+from deployadvisor.errors import Where
 from deployadvisor.resources import display_path
 
 Key = tuple[str, ...]
 """Place of one text, such as ``("rules", "nothing-to-tune")`` or ``("facts", "purpose", "ask")``."""
 
-_SECTIONS = ("facts", "rules", "candidates")
+_SECTIONS = ("facts", "inputs", "rules", "candidates")
 _HEAD = ("schema", "language")
-_FACT_KEYS = ("ask", "decides")
+_QUESTION_KEYS = ("ask", "decides")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +33,27 @@ class Texts:
 
     language: str
     wordings: Mapping[Key, str] = field(default_factory=dict)
-    source: str = ""
+    places: Mapping[Key, Where] = field(default_factory=dict, repr=False)
 
     def rule(self, rule: Rule) -> str:
         """Why the rule speaks, or what it finds missing."""
         return self.wordings.get(("rules", rule.id), rule.text)
 
-    def ask(self, fact: Fact) -> str:
-        """The question that a fact answers."""
-        return self.wordings.get(("facts", fact.name, "ask"), fact.ask)
+    def ask(self, asked: Fact | Input) -> str:
+        """The question that a fact or an input answers."""
+        return self.wordings.get((*_key(asked), "ask"), asked.ask)
 
-    def decides(self, fact: Fact) -> str:
+    def decides(self, asked: Fact | Input) -> str:
         """What the answer to the question can change."""
-        return self.wordings.get(("facts", fact.name, "decides"), fact.decides)
+        return self.wordings.get((*_key(asked), "decides"), asked.decides)
 
     def title(self, ruleset: Ruleset, candidate: Candidate) -> str:
         """The name of something that can be chosen; names of products are the same in every language."""
         return self.wordings.get(("candidates", ruleset.name, candidate.id), candidate.title)
+
+
+def _key(asked: Fact | Input) -> Key:
+    return "facts" if isinstance(asked, Fact) else "inputs", asked.name
 
 
 @cache
@@ -60,49 +64,26 @@ def english() -> Texts:
 
 def load_texts(path: Path) -> Texts:
     """Read a translation; RulesError with file:line:column when it is not one."""
-    document = documents.read(path, display_path(path))
-    body = document.value
-    if not isinstance(body, dict) or not isinstance(body.get("language"), str):
-        raise RulesError('a translation is a mapping with its "language"', where=document.where())
-    _check_keys(body, (*_HEAD, *_SECTIONS), document, ())
-    wordings = {key: text for section in _SECTIONS for key, text in _read(body, section, document)}
-    return Texts(body["language"], wordings, document.source)
+    return read_texts(documents.read(path, display_path(path)))
 
 
-def _read(body: Mapping[str, Any], section: str, document: Document) -> Iterator[tuple[Key, str]]:
-    entries = body.get(section) or {}
-    for name, entry in _mapping(entries, document, (section,)).items():
-        path = (section, name)
-        if section == "rules":
-            yield path, _text(entry, document, path)
-            continue
-        texts = _mapping(entry, document, path)
-        if section == "facts":
-            _check_keys(texts, _FACT_KEYS, document, path)
-        yield from (((*path, key), _text(text, document, (*path, key))) for key, text in texts.items())
+def read_texts(document: Document) -> Texts:
+    """A translation from a document that has been read."""
+    documents.expect_schema(document, "texts")
+    top = Entry(document, document.value)
+    top.check("a translation is a mapping with its language", (*_HEAD, *_SECTIONS))
+    language = top["language"].text()
+    entries = {tuple(map(str, entry.path)): entry for section in _SECTIONS for entry in _entries(top, section)}
+    wordings = {key: entry.text() for key, entry in entries.items()}
+    return Texts(language, wordings, {key: entry.where for key, entry in entries.items()})
 
 
-def _mapping(value: Any, document: Document, path: KeyPath) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        _fail(f"{path[-1]} must be a mapping", document, path)
-    return value
-
-
-def _text(value: Any, document: Document, path: KeyPath) -> str:
-    if not isinstance(value, str) or not value.strip():
-        _fail(f"{path[-1]} must be a text", document, path)
-    return value.strip()
-
-
-def _check_keys(body: Mapping[str, Any], allowed: Sequence[str], document: Document, path: KeyPath) -> None:
-    for key in body:
-        if key not in allowed:
-            where = document.where((*path, key), key=True)
-            raise RulesError(f'unknown key "{key}"', where=where, allowed=allowed, suggestion=nearest(key, allowed))
-
-
-def _fail(message: str, document: Document, path: KeyPath) -> NoReturn:
-    raise RulesError(message, where=document.where(path))
+def _entries(top: Entry, section: str) -> Iterator[Entry]:
+    for part in top[section].parts():
+        part.word()
+        if section in {"facts", "inputs"}:
+            part.check(f"{part.name}: must be a mapping", _QUESTION_KEYS)
+        yield from [part] if section == "rules" else part.parts()
 
 
 # What a translation owes
@@ -119,22 +100,13 @@ def stale_texts(texts: Texts, rulesets: Sequence[Ruleset], vocabulary: Vocabular
     return tuple(".".join(key) for key in texts.wordings if key not in owed)
 
 
-def check_texts(texts: Texts, rulesets: Sequence[Ruleset], vocabulary: Vocabulary) -> None:
-    """Refuse a translation that is not complete, or that says something about nothing."""
-    for problem, names in (
-        ("has no text for", missing_texts(texts, rulesets, vocabulary)),
-        ("has a text for nothing called", stale_texts(texts, rulesets, vocabulary)),
-    ):
-        if names:
-            raise RulesError(f"the translation {problem} {', '.join(names)}", where=Where(texts.source))
-
-
 def _owed(rulesets: Sequence[Ruleset], vocabulary: Vocabulary) -> Iterator[Key]:
     attributes = (fact for ruleset in rulesets for fact in ruleset.attributes.values())
-    for fact in (*vocabulary.facts.values(), *attributes):
-        yield "facts", fact.name, "ask"
-        if fact.decides:
-            yield "facts", fact.name, "decides"
+    everything: tuple[Fact | Input, ...] = (*vocabulary.facts.values(), *attributes, *vocabulary.inputs.values())
+    for asked in everything:
+        yield *_key(asked), "ask"
+        if asked.decides:
+            yield *_key(asked), "decides"
     yield from (("rules", rule.id) for ruleset in rulesets for rule in ruleset.rules)
     # candidates judged by their attributes are given by name: products, called the same in every language
     yield from _titles(ruleset for ruleset in rulesets if not ruleset.attributes)

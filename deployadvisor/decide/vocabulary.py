@@ -1,27 +1,47 @@
 """The facts that rules may mention: each with its type, its order, its question and what is assumed if left out.
 
 Four types: ``ordinal`` (values from least to most), ``choice`` (values without order), ``flag`` (no, yes) and
-``number`` (with a unit). A ``derived`` fact is computed, never asked.
+``number`` (with a unit). A ``derived`` fact is computed ``from`` other facts and from inputs, never asked. An input
+is asked but never compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, cast
 
 from deployadvisor import documents
-from deployadvisor.documents import Document, KeyPath
-from deployadvisor.errors import RulesError, Where, nearest
+from deployadvisor.decide.circles import circle, in_words
+from deployadvisor.decide.entry import Entry, about, refusal
+from deployadvisor.documents import Document, KeyPath, quoted
+from deployadvisor.errors import Where
 
 FactType = Literal["ordinal", "choice", "flag", "number"]
 FactValue = str | float
 
-_TYPES = ("ordinal", "choice", "flag", "number")
-_KEYS = ("type", "values", "unit", "ask", "decides", "assume", "derived", "source", "ask_cost", "changeable")
+_TYPES: tuple[FactType, ...] = ("ordinal", "choice", "flag", "number")
+_TOP_KEYS = ("schema", "facts", "inputs", "assumptions")
+_KEYS = (
+    "type",
+    "values",
+    "unit",
+    "ask",
+    "decides",
+    "assume",
+    "derived",
+    "from",
+    "source",
+    "ask_cost",
+    "change_cost",
+    "changeable",
+)
+_INPUT_KEYS = ("ask", "decides", "ask_cost")
 FLAG_VALUES = ("no", "yes")
 RESERVED = frozenset({"any", "all", "not", "is"})
+_MAX_VALUES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +60,14 @@ class Fact:
     assume: FactValue | None = None
     """Value taken when the key is left out; None keeps the question open."""
     derived: bool = False
+    computed_from: tuple[str, ...] = ()
+    """For a derived fact the facts and inputs it follows from (``from`` in YAML)."""
     source: str | None = None
     """Where an assumed number comes from."""
     ask_cost: float = 1.0
+    """Effort of answering."""
+    change_cost: float = 1.0
+    """Effort of making the fact another one."""
     changeable: bool = True
     """False where a person cannot simply change the fact, such as how sensitive the data is."""
 
@@ -53,109 +78,153 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """A question whose answer no rule compares, but from which derived facts are computed."""
+
+    name: str
+    ask: str
+    decides: str
+    where: Where
+    ask_cost: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """All facts of a vocabulary file, in its order."""
+    """All facts of a vocabulary file, in its order, and the inputs behind the derived ones."""
 
     facts: Mapping[str, Fact]
+    inputs: Mapping[str, Input] = field(default_factory=dict)
 
     def extended(self, facts: Mapping[str, Fact]) -> Vocabulary:
         """Add to this vocabulary the attributes that one ruleset declares for its candidates."""
-        return Vocabulary({**self.facts, **facts})
+        return replace(self, facts={**self.facts, **facts})
 
     def find(self, name: str, where: Where, *extra: str) -> Fact:
         """The fact called ``name``; RulesError with the nearest word otherwise."""
         if name not in self.facts:
-            raise RulesError(
-                f'unknown fact "{name}"',
-                where=where,
-                suggestion=nearest(name, (*self.facts, *RESERVED, *extra)),
+            raise refusal(
+                f"unknown fact {quoted(name)}", where, allowed=(*self.facts, *sorted(RESERVED), *extra), word=name
             )
         return self.facts[name]
 
 
 def load(path: Path, source: str | None = None) -> Vocabulary:
     """Read a vocabulary file; raises RulesError with file:line:column."""
-    document = documents.read(path, source)
-    body = document.value
-    if not isinstance(body, dict) or not isinstance(body.get("facts"), dict):
-        raise RulesError('a vocabulary has a mapping "facts"', where=document.where())
-    return Vocabulary(read_facts(document, ("facts",), body["facts"]))
+    return read(documents.read(path, source))
 
 
-def read_facts(document: Document, path: KeyPath, body: Mapping[str, Any]) -> dict[str, Fact]:
-    """Facts under ``path`` of a document, validated."""
-    if not isinstance(body, dict):
-        raise RulesError(f"{path[-1]}: must be a mapping of facts", where=document.where(path))
-    return {name: _read_fact(document, (*path, name), name, entry) for name, entry in body.items()}
+def read(document: Document) -> Vocabulary:
+    """A vocabulary from a document that has been read; its assumptions are read elsewhere."""
+    documents.expect_schema(document, "vocabulary")
+    top = Entry(document, document.value)
+    top.check('a vocabulary has a mapping "facts"', _TOP_KEYS)
+    top["facts"].check('a vocabulary has a mapping "facts"')
+    inputs = {entry.word(): _read_input(entry) for entry in top["inputs"].parts()}
+    for name in inputs:
+        if name in top["facts"]:
+            top["inputs"][name].fail(f"input {name}: is a fact already", key=True)
+    return Vocabulary(read_facts(document, ("facts",), top["facts"].value, inputs), inputs)
 
 
-def _read_fact(document: Document, path: KeyPath, name: str, entry: Any) -> Fact:
-    def fail(message: str, *key: str, suggestion: str | None = None) -> NoReturn:
-        raise RulesError(f"fact {name}: {message}", where=document.where((*path, *key)), suggestion=suggestion)
+def read_facts(document: Document, path: KeyPath, body: Any, known: Collection[str] = ()) -> dict[str, Fact]:
+    """Facts under ``path`` of a document; those that are derived may follow from each other and from ``known``."""
+    entries = {entry.word(): entry for entry in Entry(document, body, path).parts()}
+    facts = {name: _read_fact(entry) for name, entry in entries.items()}
+    for name, fact in facts.items():
+        sources = entries[name]["from"]
+        for position, source in enumerate(fact.computed_from):
+            if source not in facts and source not in known:
+                message = f"fact {name}: from: no fact or input {quoted(source)}"
+                sources[position].fail(message, allowed=(*facts, *known), word=source)
+    if way := circle({name: fact.computed_from for name, fact in facts.items()}):
+        entries[way[0]]["from"].fail(f"fact {way[0]}: is computed from itself: {in_words(way)}")
+    return facts
 
-    if name in RESERVED:
-        fail(f'"{name}" is a word of the condition language')
-    if not isinstance(entry, dict):
-        fail("must be a mapping with type and ask")
-    for key in entry:
-        if key not in _KEYS:
-            where = document.where((*path, key), key=True)
-            raise RulesError(f'fact {name}: unknown key "{key}"', where=where, suggestion=nearest(key, _KEYS))
-    kind = entry.get("type")
-    if kind not in _TYPES:
-        fail(f"type must be one of {', '.join(_TYPES)}", "type", suggestion=nearest(str(kind), _TYPES))
-    values = _values(entry, kind, fail)
-    _check_types(entry, fail)
-    fact = Fact(
-        name=name,
-        type=kind,
-        where=document.where(path, key=True),
-        values=values,
-        unit=str(entry.get("unit", "")),
-        ask=str(entry.get("ask", "")),
-        decides=str(entry.get("decides", "")),
-        derived=bool(entry.get("derived", False)),
-        source=entry.get("source"),
-        ask_cost=float(entry.get("ask_cost", 1.0)),
-        changeable=bool(entry.get("changeable", True)),
-        assume=read_value(entry.get("assume"), kind),
-    )
-    if not fact.ask:
-        fail("has no ask (the question, or for a derived fact what it says)")
-    if kind == "number" and fact.assume is not None and not fact.source:
-        fail("an assumed number needs a source", "assume")
-    if fact.assume is not None and not admits(fact, fact.assume):
-        fail(f'cannot assume "{fact.assume}"', "assume", suggestion=nearest(str(fact.assume), values))
+
+def _read_input(entry: Entry) -> Input:
+    with about(f"input {entry.name}"):
+        entry.check("must be a mapping with ask and decides", _INPUT_KEYS)
+        return Input(
+            name=entry.name,
+            ask=entry["ask"].text(),
+            decides=entry["decides"].text(),
+            where=entry.where_key,
+            ask_cost=entry["ask_cost"].positive(),
+        )
+
+
+def _read_fact(entry: Entry) -> Fact:
+    with about(f"fact {entry.name}"):
+        if entry.name in RESERVED:
+            entry.fail("is a word of the condition language", key=True)
+        entry.check("must be a mapping with type and ask", _KEYS)
+        fact = _fact(entry, _type(entry["type"]))
+        if fact.computed_from and not fact.derived:
+            entry["from"].fail("only a derived fact is computed from others", key=True)
+        _check_assumed(entry["assume"], fact)
     return fact
 
 
-def _check_types(entry: Mapping[str, Any], fail: Any) -> None:
-    for key in ("derived", "changeable"):
-        if not isinstance(entry.get(key, False), bool):
-            fail(f"{key} is yes or no", key)
-    if not isinstance(entry.get("source", ""), str):
-        fail("source is a text", "source")
-    effort = entry.get("ask_cost", 1)
-    if type(effort) not in (int, float) or effort <= 0:
-        fail("ask_cost is a number above 0", "ask_cost")
+def _type(entry: Entry) -> FactType:
+    if entry.value not in _TYPES:
+        message = "needs a type" if entry.value is None else f"{quoted(entry.value)} is not a type"
+        entry.fail(message, allowed=_TYPES, word=str(entry.value or ""))
+    return cast("FactType", entry.value)
 
 
-def _values(entry: Mapping[str, Any], kind: str, fail: Any) -> tuple[str, ...]:
-    values = entry.get("values", [])
-    if kind in ("flag", "number"):
-        if values:
-            fail(f"a {kind} has no values", "values")
+def _fact(entry: Entry, kind: FactType) -> Fact:
+    return Fact(
+        name=entry.name,
+        type=kind,
+        where=entry.where_key,
+        values=_values(entry["values"], kind),
+        unit=entry["unit"].text(""),
+        ask=entry["ask"].text(),
+        decides=entry["decides"].text(""),
+        derived=entry["derived"].flag(),
+        computed_from=_computed_from(entry["from"]),
+        source=entry["source"].text("") or None,
+        ask_cost=entry["ask_cost"].positive(),
+        change_cost=entry["change_cost"].positive(),
+        changeable=entry["changeable"].flag(default=True),
+        assume=read_value(entry["assume"].value, kind),
+    )
+
+
+def _computed_from(entry: Entry) -> tuple[str, ...]:
+    names = entry.value or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        entry.fail("from is a list of facts and inputs")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_assumed(entry: Entry, fact: Fact) -> None:
+    if fact.assume is None:
+        return
+    if not admits(fact, fact.assume):
+        allowed = fact.values or ("a number",)
+        entry.fail(f"cannot assume {quoted(fact.assume)}", allowed=allowed, word=str(fact.assume))
+    if fact.type == "number" and not fact.source:
+        entry.fail("an assumed number needs a source")
+
+
+def _values(entry: Entry, kind: FactType) -> tuple[str, ...]:
+    if kind in {"flag", "number"}:
+        if entry.value is not None:
+            entry.fail(f"a {kind} has no values", key=True)
         return FLAG_VALUES if kind == "flag" else ()
-    if not isinstance(values, list) or len(values) < 2:
-        fail("needs a list of at least two values", "values")
-    for value in values:
-        if isinstance(value, bool):
-            fail("YAML reads yes, no, on and off as true and false; use other words or a flag", "values")
-        if not isinstance(value, str) or not value.replace("_", "").isalnum():
-            fail(f'"{value}" is not a word of letters, digits and _', "values")
-    if len(set(values)) != len(values):
-        fail("a value is listed twice", "values")
-    return tuple(values)
+    if not isinstance(entry.value, list) or not 2 <= len(entry.value) <= _MAX_VALUES:
+        entry.fail(f"needs a list of values, from two to {_MAX_VALUES}")
+    seen: dict[str, None] = {}
+    for value in entry.items():
+        if isinstance(value.value, bool):
+            value.fail("YAML reads yes, no, on and off as true and false; use other words or a flag")
+        if not isinstance(value.value, str) or not value.value.replace("_", "").isalnum():
+            value.fail(f"{quoted(value.value)} is not a word of letters, digits and _")
+        if value.value in seen:
+            value.fail(f"{quoted(value.value)} is listed twice")
+        seen[value.value] = None
+    return tuple(seen)
 
 
 def read_value(value: Any, kind: str) -> FactValue | None:
@@ -169,4 +238,4 @@ def read_value(value: Any, kind: str) -> FactValue | None:
 
 def admits(fact: Fact, value: FactValue) -> bool:
     """Whether ``value`` is one the fact can take."""
-    return isinstance(value, float) if fact.type == "number" else value in fact.values
+    return isinstance(value, float) and math.isfinite(value) if fact.type == "number" else value in fact.values

@@ -129,7 +129,7 @@ def test_the_smallest_checklist_reads(tmp_path: Path) -> None:
     [
         ("when: {is: away}", "when: {routes: there}", 'unknown fact "routes"'),
         ("when: {is: away}", "when: {is: afar}", 'unknown term "afar"'),
-        ("when: {is: away}", "when: {route: nowhere}", "not one of here, there"),
+        ("when: {is: away}", "when: {route: nowhere}", '"nowhere" is not a value; did you mean "here"?'),
         ("proven_when: {purpose: personal}", "proven_when: {purpos: personal}", 'unknown fact "purpos"'),
         ("proven_when: {purpose: personal}\n", "x: y\n", 'unknown key "x"'),
         ("    proven_when: {purpose: personal}\n", "", "go together"),

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from deployadvisor import documents
 from deployadvisor.decide import conditions
 from deployadvisor.decide.conditions import ALWAYS, All, Any_, Facts, Not, in_words
-from deployadvisor.errors import RulesError
 
 from .examples import ANSWERS, CONDITIONS, FACTS, completions, condition, words
 
@@ -50,34 +49,6 @@ def test_terms_are_replaced_by_what_they_mean() -> None:
     parsed = conditions.parse(document.value, document, (), words(), terms)
     assert [test.fact for test in conditions.tests_in(parsed)] == ["load", "colour", "open"]
     assert parsed.evaluate({"load": 6.0, "colour": "red", "open": "no"}) is True
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("{}", "1:1: error: a condition is a mapping of facts to tests"),
-        ("[a]", "1:1: error: a condition is a mapping of facts to tests"),
-        ("{levle: mid}", '1:2: error: unknown fact "levle"; did you mean "level"?'),
-        ("{level: hgh}", '1:9: error: level: "hgh" is not one of low, mid, high; did you mean "high"?'),
-        ("{level: yes}", "1:9: error: level: YAML reads true here (from yes/no/on/off)"),
-        ("{load: at least many}", '1:8: error: load: "many" is not a number (requests)'),
-        ("{not: [a]}", "1:7: error: a condition is a mapping of facts to tests"),
-        ("{any: {level: mid}}", '1:7: error: "any" needs a list of conditions'),
-        ("{all: []}", '1:7: error: "all" needs a list of conditions'),
-        ("{any: [{level: mid}, 3]}", "1:22: error: a condition is a mapping of facts to tests"),
-        ("{any: [{level: mid}, {opne: yes}]}", '1:23: error: unknown fact "opne"; did you mean "open"?'),
-        ("{is: bsuy}", '1:6: error: unknown term "bsuy" (a term may use only terms above it); did you mean "busy"?'),
-        ("{is: [busy, no]}", '1:6: error: unknown term "False" (a term may use only terms above it)'),
-        ("{is: []}", '1:6: error: "is" needs a term'),
-        ("{is: {a: b}}", "1:6: error: unknown term \"{'a': 'b'}\" (a term may use only terms above it)"),
-        ("{busy: yes}", '1:2: error: "busy" is a term, not a fact; write is: busy'),
-    ],
-)
-def test_what_is_said_of_a_mistake(text: str, expected: str) -> None:
-    document = documents.parse(text, "c.yaml")
-    with pytest.raises(RulesError) as caught:
-        conditions.parse(document.value, document, (), words(), {"busy": ALWAYS})
-    assert str(caught.value) == f"c.yaml:{expected}"
 
 
 @pytest.mark.parametrize(

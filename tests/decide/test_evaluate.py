@@ -213,7 +213,8 @@ def test_a_candidate_that_may_stand_leads_nobody_that_does() -> None:
 def test_candidates_stand_by_their_own_attributes() -> None:
     own = rules(
         "attributes: {its_size: {type: number, derived: true, ask: How large it is.}}\n"
-        "candidates: {first: {title: F, stands: {its_size: above 3}}, second: {title: S, stands: {its_size: above 3}}}"
+        "terms: {large: {means: {its_size: above 3}, source: s}}\n"
+        "candidates: {first: {title: F, stands: {is: large}}, second: {title: S, stands: {is: large}}}"
     )
     decision = evaluate(own, {}, {"first": {"its_size": 1.0}, "second": {"its_size": 4.0}})
     assert list(decision.standings) == ["second"]
@@ -221,28 +222,34 @@ def test_candidates_stand_by_their_own_attributes() -> None:
 
 # Laws, on random rulesets
 
-ELECTIONS = st.fixed_dictionaries(
-    {name: st.fixed_dictionaries({"title": st.just(name)}, optional={"stands": CONDITIONS}) for name in CANDIDATES}
-).map(lambda candidates: {name: candidates[name] for name in CANDIDATES})
+ELECTIONS = st.dictionaries(st.sampled_from(CANDIDATES), CONDITIONS)
+"""When the candidates among them stand."""
+
+
+def elected(body: dict[str, Any], stands: dict[str, Any]) -> Ruleset:
+    terms = {f"{name}_stands": {"means": means, "source": "s"} for name, means in stands.items()}
+    candidates: dict[str, Any] = {name: {"title": name} for name in CANDIDATES}
+    for name in stands:
+        candidates[name]["stands"] = {"is": f"{name}_stands"}
+    return built({**body, "terms": terms, "candidates": candidates})
 
 
 @given(BODIES, ELECTIONS, FACTS)
 def test_not_to_stand_is_to_be_forbidden_without_an_objection(
-    body: dict[str, Any], candidates: dict[str, Any], facts: Facts
+    body: dict[str, Any], stands: dict[str, Any], facts: Facts
 ) -> None:
     forbidden = [
-        {"id": f"{name} does not stand", "forbid": name, "unless": one["stands"], "because": "x", "source": "s"}
-        for name, one in candidates.items()
-        if "stands" in one
+        {"id": f"{name}-stays-out", "forbid": name, "unless": means, "because": "x", "source": "s"}
+        for name, means in stands.items()
     ]
-    stood = evaluate(built({**body, "candidates": candidates}), facts)
+    stood = evaluate(elected(body, stands), facts)
     objected = evaluate(built({**body, "constraints": [*body["constraints"], *forbidden]}), facts)
     assert (stood.status, stood.winner, stood.possible) == (objected.status, objected.winner, objected.possible)
 
 
 @given(BODIES, ELECTIONS, FACTS)
-def test_the_fast_winner_sees_who_stands(body: dict[str, Any], candidates: dict[str, Any], facts: Facts) -> None:
-    ruleset = built({**body, "candidates": candidates})
+def test_the_fast_winner_sees_who_stands(body: dict[str, Any], stands: dict[str, Any], facts: Facts) -> None:
+    ruleset = elected(body, stands)
     assert fast_winner(ruleset, facts) == evaluate(ruleset, facts).winner
 
 

@@ -1,13 +1,18 @@
-"""Ruleset files: rules as read, and the exact words for a rule that does not load."""
+"""Ruleset files: rules as read."""
 
 from __future__ import annotations
 
+import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deployadvisor import documents
 from deployadvisor.decide import reader
-from deployadvisor.errors import DeployAdvisorError
+from deployadvisor.decide.conditions import ALWAYS
+from deployadvisor.decide.ruleset import Given
+from deployadvisor.errors import RulesError
 
 from .examples import rules, words
 
@@ -107,123 +112,45 @@ def test_load_names_the_file_as_told(tmp_path: Path) -> None:
     assert str(loaded.rules[0].where) == "rules/sample.yaml:16:5"
 
 
-def constraint(fields: str) -> str:
-    return f"constraints:\n  - {{id: a, {fields}}}"
+def test_a_candidate_says_when_it_stands() -> None:
+    text = "candidates: {first: {title: F, stands: {open: yes}}, second: {title: S}}"
+    first, second = rules(text).candidates.values()
+    assert [first.stands.evaluate({"open": value}) for value in ("yes", "no")] == [True, False]
+    assert second.stands is ALWAYS
 
 
-def case(fields: str) -> str:
-    return f"cases:\n  - {{id: a, {fields}}}"
+def test_given_candidates_say_so_too() -> None:
+    document = documents.parse("candidates: {from: fruit}", "r.yaml")
+    given = {"fruit": {"apple": Given("Apple", {"colour": "red or green"}), "pear": Given("Pear")}}
+    loaded = reader.read(document, words(), given)
+    assert loaded.candidates["apple"].stands.evaluate({"colour": "blue"}) is False
+    assert loaded.candidates["pear"].stands is ALWAYS
+    assert [test.phrase for test in loaded.tests_of["colour"]] == ["red or green"]
+    assert "colour" not in loaded.mentioning
 
 
-def preference(fields: str) -> str:
-    return f"preferences:\n  - {{id: a, {fields}}}"
+def test_given_conditions_are_checked_like_others() -> None:
+    document = documents.parse("\n\ncandidates: {from: fruit}", "r.yaml")
+    with pytest.raises(RulesError) as caught:
+        reader.read(document, words(), {"fruit": {"apple": Given("Apple", {"color": "red"})}})
+    assert str(caught.value) == 'r.yaml:3:1: error: unknown fact "color"; did you mean "colour"?'
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        # the file
-        ("[candidates]\n# candidates:", "1:1: error: a ruleset is a mapping"),
-        ("rules: []", '1:1: error: unknown key "rules"; did you mean "ruleset"?'),
-        ("constraints: []\ncandidates: {}", "2:13: error: a ruleset names its candidates"),
-        ("candidates: [a]", "1:13: error: a ruleset names its candidates"),
-        ("candidates: {from: fruits}", '1:13: error: no candidates called "fruits"; did you mean "fruit"?'),
-        ("candidates: {from: [fruit]}", "1:13: error: no candidates called \"['fruit']\"; did you mean \"fruit\"?"),
-        ("candidates: {a: {name: A}}", '1:17: error: candidate "a" needs a title'),
-        ("candidates: {every: {title: All}}", '1:13: error: "every" cannot be a candidate'),
-        ("attributes: {size: {type: flag, ask: x.}}", '1:20: error: attribute "size" must begin with its_'),
-        ("attributes: [its_size]", "1:13: error: attributes: must be a mapping"),
-        ("terms: [a]", "1:8: error: terms: must be a mapping"),
-        ("constraints: {a: b}", "1:14: error: constraints: must be a list"),
-        # terms
-        ("terms: {a: {level: low}}", '1:12: error: term "a" needs means'),
-        ("terms: {a: {means: {level: low}, sourec: x}}", '1:34: error: unknown key "sourec"; did you mean "source"?'),
-        ("terms: {a: {means: {load: above 5}}}", '1:12: error: term "a" has a threshold without a source'),
-        ("terms: {a: {means: {is: b}}, b: {means: {open: yes}}}",
-         '1:25: error: unknown term "b" (a term may use only terms above it)'),
-        # any rule
-        ("constraints: [3]", "1:15: error: a constraint is a mapping with an id"),
-        ("cases: [{recommend: first}]", "1:9: error: a case is a mapping with an id"),
-        ("cases: [{id: '', recommend: first}]", "1:9: error: a case is a mapping with an id"),
-        (constraint("forbid: first, whne: {open: yes}, because: b"),
-         '2:28: error: rule a: unknown key "whne"; did you mean "when"?'),
-        (constraint("forbid: first, because: b"), "2:5: error: rule a: needs either when or unless"),
-        (constraint("forbid: first, when: {open: yes}, unless: {open: no}, because: b"),
-         "2:5: error: rule a: needs either when or unless"),
-        (constraint("forbid: first, when: {opne: yes}, because: b"),
-         '2:35: error: rule a: unknown fact "opne"; did you mean "open"?'),
-        (constraint("forbid: first, when: {is: buzy}, because: b"),
-         '2:39: error: rule a: unknown term "buzy" (a term may use only terms above it)'),
-        (constraint("forbid: first, when: {level: medum}, because: b"),
-         '2:42: error: rule a: level: "medum" is not one of low, mid, high'),
-        (constraint("forbid: first, when: {level: no}, because: b"),
-         "2:42: error: rule a: level: YAML reads false here (from yes/no/on/off)"),
-        (constraint("forbid: first, when: {load: a few}, because: b, source: s"),
-         '2:41: error: rule a: load: "a few" is not a number (requests)'),
-        (constraint("forbid: first, when: {load: above 5}, because: b"),
-         "2:5: error: rule a: has a threshold without a source"),
-        (constraint("forbid: first, unless: {any: [{not: {load: 5}}]}, because: b"),
-         "2:5: error: rule a: has a threshold without a source"),
-        (constraint("forbid: first, when: {open: yes}"),
-         "2:5: error: rule a: needs one text: because (a principle) or missing (something to obtain)"),
-        (constraint("forbid: first, when: {open: yes}, because: b, missing: c"),
-         "2:5: error: rule a: needs one text: because (a principle) or missing (something to obtain)"),
-        (constraint("forbid: first, when: {open: yes}, because: ' '"),
-         "2:5: error: rule a: needs one text: because (a principle) or missing (something to obtain)"),
-        (constraint(f"forbid: first, when: {{open: yes}}, because: {'x' * 201}"),
-         "2:5: error: rule a: text longer than 200 characters"),
-        (constraint("forbid: first, when: {open: yes}, because: b, source: [s]"),
-         "2:67: error: rule a: source is a text"),
-        (constraint("forbid: first, when: {open: yes}, because: b, overridable: 'no'"),
-         "2:72: error: rule a: overridable is yes or no"),
-        ("cases:" + 2 * "\n  - {id: a, recommend: every, fit: good, because: b}",
-         '3:5: error: rule id "a" is used twice (first at r.yaml:2:5)'),
-        # targets
-        (constraint("when: {open: yes}, because: b"),
-         "2:5: error: rule a: needs forbid: a candidate or a list of them"),
-        (constraint("forbid: [], when: {open: yes}, because: b"),
-         "2:5: error: rule a: needs forbid: a candidate or a list of them"),
-        (constraint("forbid: frist, when: {open: yes}, because: b"),
-         '2:21: error: rule a: unknown candidate "frist"; did you mean "first"?'),
-        (constraint("forbid: {first: 1}, when: {open: yes}, because: b"),
-         "2:21: error: rule a: unknown candidate \"{'first': 1}\""),
-        (constraint("forbid: [every, first], when: {open: yes}, because: b"),
-         '2:21: error: rule a: "every" stands alone'),
-        ("attributes: {its_size: {type: flag, ask: x.}}\n"
-         + constraint("forbid: first, when: {its_size: yes}, because: b"),
-         '3:5: error: rule a: uses an attribute of the candidates, so it must address "every"'),
-        (case("recommend: first, because: b"), "2:5: error: rule a: fit is one of acceptable, good, ideal"),
-        (case("recommend: first, fit: idael, because: b"),
-         '2:36: error: rule a: fit is one of acceptable, good, ideal; did you mean "ideal"?'),
-        (case("recommend: first, fit: good, because: b, missing: c"),
-         '2:54: error: rule a: unknown key "missing"'),
-        (preference("prefer: {first: 16}, when: {open: yes}, because: b"),
-         "2:21: error: rule a: points are whole numbers from 1 to 15"),
-        (preference("prefer: {first: 0}, when: {open: yes}, because: b"),
-         "2:21: error: rule a: points are whole numbers from 1 to 15"),
-        (preference("prefer: {first: yes}, when: {open: yes}, because: b"),
-         "2:21: error: rule a: points are whole numbers from 1 to 15"),
-        (preference("prefer: first, because: b"), "2:5: error: rule a: needs either when or unless"),
-        # tests beside a rule
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: {}, source: s, tests: []"),
-         '2:81: error: duplicate key "tests" (first on line 2)'),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: {given: {}}"),
-         "2:66: error: tests: must be a list"),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: [{given: {open: yes}}]"),
-         "2:67: error: rule a: a test has given (facts) and applies (yes or no)"),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: [{given: {open: yes}, applies: maybe}]"),
-         "2:67: error: rule a: a test has given (facts) and applies (yes or no)"),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: [{given: [open], applies: yes}]"),
-         "2:67: error: rule a: a test has given (facts) and applies (yes or no)"),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: [{given: {opne: yes}, applies: yes}]"),
-         '2:76: error: unknown fact "opne"; did you mean "open"?'),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: [{given: {level: hihg}, applies: yes}]"),
-         '2:83: error: level: "hihg" is not a value of this fact; did you mean "high"?'),
-        (constraint("forbid: first, when: {open: yes}, because: b, tests: [{given: {load: many}, applies: yes}]"),
-         '2:82: error: load: "many" is not a value of this fact'),
-    ],
-)  # fmt: skip
-def test_what_is_said_of_a_mistake(text: str, expected: str) -> None:
-    with pytest.raises(DeployAdvisorError) as caught:
-        rules(text)
-    assert str(caught.value) == f"r.yaml:{expected}"
+def test_a_copy_with_other_rules_is_indexed_anew() -> None:
+    sample = rules(COMPLETE)
+    fewer = replace(sample, rules=sample.rules[1:])
+    assert "its_size" in sample.mentioning
+    assert "its_size" not in fewer.mentioning
+    assert "its_size" not in fewer.tests_of
+    assert len(fewer.speaking["first"]) == len(sample.speaking["first"]) - 1
+
+
+def test_a_ruleset_is_equal_to_itself_only_and_says_who_it_is() -> None:
+    sample = rules(COMPLETE)
+    assert sample != rules(COMPLETE)
+    assert repr(sample) == "Ruleset('sample', '1.2.3')"
+
+
+def test_the_day_a_source_was_read() -> None:
+    text = "cases: [{id: a, recommend: every, fit: good, because: b, checked_on: 2026-11-22}]"
+    assert rules(text).rules[0].checked_on == datetime.date(2026, 11, 22)

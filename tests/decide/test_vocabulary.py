@@ -1,4 +1,4 @@
-"""Vocabulary files: facts as read, and the exact words for a fact that is not right."""
+"""Vocabulary files: facts and inputs as read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
+from deployadvisor import documents
 from deployadvisor.decide import vocabulary
-from deployadvisor.decide.vocabulary import admits, read_value
+from deployadvisor.decide.vocabulary import Vocabulary, admits, read_value
 from deployadvisor.errors import RulesError, Where
 from deployadvisor.resources import rules_folder
 
 from .examples import words
 
 
-def message(text: str) -> str:
-    with pytest.raises(RulesError) as caught:
-        words("facts:\n" + text)
-    return str(caught.value)
+def read(text: str) -> Vocabulary:
+    return vocabulary.read(documents.parse(text, "v.yaml"))
 
 
 def test_facts_keep_their_order_and_everything_said_of_them() -> None:
@@ -46,50 +45,42 @@ def test_assumptions(entry: str, assumed: Any) -> None:
     assert words(f"facts:\n  a: {entry}").facts["a"].assume == assumed
 
 
-@pytest.mark.parametrize(
-    ("entry", "expected"),
-    [
-        ("a: 3", "2:6: error: fact a: must be a mapping with type and ask"),
-        ("a: {ask: x}", "2:6: error: fact a: type must be one of ordinal, choice, flag, number"),
-        ("a: {type: ordnal, ask: x}",
-         '2:13: error: fact a: type must be one of ordinal, choice, flag, number; did you mean "ordinal"?'),
-        ("a: {type: flag, ask: x, vales: []}", '2:27: error: fact a: unknown key "vales"; did you mean "values"?'),
-        ("a: {type: flag}", "2:6: error: fact a: has no ask (the question, or for a derived fact what it says)"),
-        ("not: {type: flag, ask: x}", '2:8: error: fact not: "not" is a word of the condition language'),
-        ("a: {type: choice, ask: x}", "2:6: error: fact a: needs a list of at least two values"),
-        ("a: {type: choice, ask: x, values: [b]}", "2:37: error: fact a: needs a list of at least two values"),
-        ("a: {type: choice, ask: x, values: [b, b]}", "2:37: error: fact a: a value is listed twice"),
-        ("a: {type: choice, ask: x, values: [b, on]}",
-         "2:37: error: fact a: YAML reads yes, no, on and off as true and false; use other words or a flag"),
-        ("a: {type: choice, ask: x, values: [b, c d]}",
-         '2:37: error: fact a: "c d" is not a word of letters, digits and _'),
-        ("a: {type: choice, ask: x, values: [1, 2]}",
-         '2:37: error: fact a: "1" is not a word of letters, digits and _'),
-        ("a: {type: flag, ask: x, values: [yes, no]}", "2:35: error: fact a: a flag has no values"),
-        ("a: {type: number, ask: x, values: [1, 2]}", "2:37: error: fact a: a number has no values"),
-        ("a: {type: choice, ask: x, values: [red, blue], assume: bleu}",
-         '2:58: error: fact a: cannot assume "bleu"; did you mean "blue"?'),
-        ("a: {type: flag, ask: x, assume: maybe}", '2:35: error: fact a: cannot assume "maybe"'),
-        ("a: {type: number, ask: x, assume: 5}", "2:37: error: fact a: an assumed number needs a source"),
-        ("a: {type: number, ask: x, assume: many, source: s}", '2:37: error: fact a: cannot assume "many"'),
-        ("a: {type: flag, ask: x, derived: 'no'}", "2:36: error: fact a: derived is yes or no"),
-        ("a: {type: flag, ask: x, changeable: 1}", "2:39: error: fact a: changeable is yes or no"),
-        ("a: {type: flag, ask: x, ask_cost: much}", "2:37: error: fact a: ask_cost is a number above 0"),
-        ("a: {type: flag, ask: x, ask_cost: 0}", "2:37: error: fact a: ask_cost is a number above 0"),
-        ("a: {type: flag, ask: x, source: [s]}", "2:35: error: fact a: source is a text"),
-        ("- a", "2:3: error: facts: must be a mapping of facts"),
-    ],
-)  # fmt: skip
-def test_what_is_said_of_a_mistake(entry: str, expected: str) -> None:
-    assert message(f"  {entry}") == f"v.yaml:{expected}"
+DERIVED = """
+schema: deployadvisor/vocabulary@1
+facts:
+  size: {type: number, ask: How large?, change_cost: 3}
+  weight: {type: number, derived: yes, from: [size, material], ask: How heavy.}
+  heavy: {type: flag, derived: yes, from: [weight], ask: Nobody lifts it.}
+inputs:
+  material: {ask: What is it made of?, decides: Iron is heavy., ask_cost: 0.5}
+  colour: {ask: Which colour?, decides: Nothing yet.}
+assumptions: [{id: read-elsewhere, then: {size: above 0}, because: So it is.}]
+"""
 
 
-@pytest.mark.parametrize("text", ["", "[a]", "facts: [a]", "other: {}"])
-def test_a_vocabulary_is_a_mapping_of_facts(tmp_path: Path, text: str) -> None:
+def test_derived_facts_name_what_they_are_computed_from() -> None:
+    facts = read(DERIVED).facts
+    assert {name: fact.computed_from for name, fact in facts.items()} == {
+        "size": (),
+        "weight": ("size", "material"),
+        "heavy": ("weight",),
+    }
+    assert [fact.change_cost for fact in facts.values()] == [3.0, 1.0, 1.0]
+
+
+def test_inputs_are_asked_but_are_no_facts() -> None:
+    inputs = read(DERIVED).inputs
+    material, colour = inputs.values()
+    assert (material.name, material.ask, material.decides) == ("material", "What is it made of?", "Iron is heavy.")
+    assert (material.ask_cost, colour.ask_cost) == (0.5, 1.0)
+    assert str(material.where) == "v.yaml:8:3"
+    assert read("facts: {}").inputs == {}
+
+
+def test_load_names_the_file_as_told(tmp_path: Path) -> None:
     path = tmp_path / "vocabulary.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(RulesError, match=r'^v\.yaml:1:1: error: a vocabulary has a mapping "facts"$'):
-        vocabulary.load(path, "v.yaml")
+    path.write_text(DERIVED, encoding="utf-8")
+    assert str(vocabulary.load(path, "rules/vocabulary.yaml").facts["size"].where) == "rules/vocabulary.yaml:4:3"
 
 
 def test_a_fact_is_found_by_its_name_or_the_nearest_is_named() -> None:
@@ -106,6 +97,7 @@ def test_a_vocabulary_is_extended_without_being_changed() -> None:
     extra = words("facts:\n  its_size: {type: number, ask: How large?}").facts
     assert list(vocabulary.extended(extra).facts) == ["level", "colour", "open", "load", "its_size"]
     assert "its_size" not in vocabulary.facts
+    assert list(read(DERIVED).extended(extra).inputs) == ["material", "colour"]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +125,7 @@ def test_what_a_fact_admits() -> None:
     assert not admits(facts["level"], "lower")
     assert admits(facts["load"], 5.0)
     assert not admits(facts["load"], "5")
+    assert not admits(facts["load"], float("inf"))
 
 
 def test_the_shipped_vocabulary_asks_in_whole_questions() -> None:
