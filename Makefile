@@ -9,7 +9,7 @@ DATA := rules templates deployadvisor/catalog/data docs/examples
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports rules docs fresh slow bench clean
+.PHONY: help demo test check lint types imports rules diff docs fresh slow bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ demo: $(READY) ## recommend for a shipped example, write its folder and show it
 test: $(READY) ## run the tests that need nothing but Python
 	@$(PYTEST) -n 2 -m "not slow and not tool"
 
-check: lint types imports rules fresh slow bench ## run everything else that must hold before a merge
+check: lint types imports rules diff fresh slow bench ## run everything else that must hold before a merge
 
 lint: $(READY) ## style of Python, YAML and shell
 	@$(BIN)/ruff check .
@@ -43,8 +43,13 @@ types: $(READY) ## static types
 imports: $(READY) ## the order of the rooms
 	@$(BIN)/lint-imports --no-cache --no-logo
 
-rules: $(READY) ## tests beside the rules, and the scenarios
+rules: $(READY) ## tests beside the rules, the scenarios, and what is proven about all profiles
 	@$(BIN)/deployadvisor rules test
+	@$(BIN)/deployadvisor rules check
+
+diff: $(READY) ## answers that changed since the last tag, and whether the rules' versions say so
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null) || tag=; \
+	if [ -n "$$tag" ]; then $(BIN)/deployadvisor rules diff "$$tag" rules; else echo "no tag yet to compare the rules with"; fi
 
 docs: $(READY) ## rewrite the generated parts of the documentation
 	@$(BIN)/python docs/generate.py

@@ -14,23 +14,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from deployadvisor.decide.cells import Cells, cells_of
+from deployadvisor.decide.cells import Cells
 from deployadvisor.decide.conditions import All, Condition, Facts, Not, Test, tests_in
-from deployadvisor.decide.diagram import Diagrams, Node, Value
+from deployadvisor.decide.diagram import Node, Value
 from deployadvisor.decide.evaluate import Attributes
-from deployadvisor.decide.phrases import Accepted
 from deployadvisor.decide.ruleset import Candidate, Rule, Ruleset
+from deployadvisor.decide.space import Space, attribute_of, space_of
 from deployadvisor.decide.vocabulary import FactValue
 
 _POINTS = 4096
 """More than the points that one candidate can collect."""
-_STAND_INS = 2
-"""Candidates that stand for all those that no rule names; two, so that a tie among them is still seen."""
-
-
-def attribute_of(candidate: str, attribute: str) -> str:
-    """The name of one candidate's own copy of an attribute."""
-    return f"{attribute} of {candidate}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +38,19 @@ class Score:
 class Compiled:
     """One ruleset as diagrams over the cells of its facts. Nodes belong to ``diagrams``."""
 
-    def __init__(self, ruleset: Ruleset, also: Iterable[Condition] = ()) -> None:
-        """``also`` holds conditions that are asked about beside the rules: their constants cut cells too."""
+    def __init__(self, ruleset: Ruleset, also: Iterable[Condition] = (), space: Space | None = None) -> None:
+        """``also`` holds conditions that are asked about beside the rules; ``space`` one that is shared."""
+        space = space or space_of([ruleset], also)
         self.ruleset = ruleset
-        self.candidates: Mapping[str, Candidate] = {c.id: c for c in _representatives(ruleset)}
-        tests = _tests_by_fact(ruleset, also)
-        self.facts: Mapping[str, Cells] = {
-            name: cells_of(ruleset.vocabulary.facts[attribute], accepted)
-            for name, attribute, accepted in self._copies(tests)
+        self.candidates: Mapping[str, Candidate] = {
+            name: ruleset.candidates[name] for name in space.candidates if name in ruleset.candidates
         }
-        """Cells by fact, in the order in which they are asked; an attribute has a copy for each candidate."""
-        self.levels: Mapping[str, int] = {name: level for level, name in enumerate(self.facts)}
-        self.names: tuple[str, ...] = tuple(self.facts)
-        self.diagrams = Diagrams([len(cells) for cells in self.facts.values()])
+        self.facts: Mapping[str, Cells] = space.facts
+        self.levels: Mapping[str, int] = {name: level for level, name in enumerate(space.facts)}
+        self.names: tuple[str, ...] = tuple(space.facts)
+        self.diagrams = space.diagrams
         self._applies: dict[tuple[str, str | None], Node] = {}
         self._from_last = tuple(self.candidates)[::-1]
-
-    def _copies(self, tests: Mapping[str, list[Accepted]]) -> Iterable[tuple[str, str, list[Accepted]]]:
-        for name in self.ruleset.vocabulary.facts:
-            if name in tests and name not in self.ruleset.attributes:
-                yield name, name, tests[name]
-        for candidate in self.candidates:
-            for attribute in self.ruleset.attributes:
-                if attribute in tests:
-                    yield attribute_of(candidate, attribute), attribute, tests[attribute]
 
     # Conditions
 
@@ -230,30 +212,6 @@ IMPOSSIBLE = _Impossible()
 def compiled(ruleset: Ruleset) -> Compiled:
     """The diagrams of a ruleset, built once."""
     return Compiled(ruleset)
-
-
-def _representatives(ruleset: Ruleset) -> Iterable[Candidate]:
-    """All candidates; of those that only ``every`` addresses, and that always stand, the first two."""
-    named = {target for rule in ruleset.rules for target in rule.targets}
-    unnamed = 0
-    for candidate in ruleset.candidates.values():
-        alike = ruleset.attributes and candidate.id not in named and candidate.stands == All(())
-        unnamed += bool(alike)
-        if not alike or unnamed <= _STAND_INS:
-            yield candidate
-
-
-def _tests_by_fact(ruleset: Ruleset, also: Iterable[Condition]) -> dict[str, list[Accepted]]:
-    stands = (candidate.stands for candidate in ruleset.candidates.values())
-    found: dict[str, list[Accepted]] = {}
-    for condition in (*(rule.when for rule in ruleset.rules), *stands, *also):
-        for test in tests_in(condition):
-            found.setdefault(test.fact, []).append(test.accepted)
-    related = [a for a in ruleset.assumptions if any(test.fact in found for test in tests_in(a.holds))]
-    for assumption in related:
-        for test in tests_in(assumption.holds):
-            found.setdefault(test.fact, []).append(test.accepted)
-    return found
 
 
 def _where_true(condition: Value, value: Value) -> Value:

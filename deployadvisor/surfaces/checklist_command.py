@@ -14,6 +14,7 @@ from deployadvisor.surfaces import options
 
 @click.command("checklist", epilog="Example: deployadvisor checklist project.yaml --hardware none --out CHECKLIST.md")
 @options.question_options
+@options.overlay_option
 @options.lang_option
 @options.json_option
 @click.option("--out", type=click.Path(path_type=Path), help="Write it to this file, which must not exist.")
@@ -22,6 +23,7 @@ def command(
     settings: tuple[str, ...],
     hardware: str | None,
     rules_folder: Path | None,
+    overlays: tuple[Path, ...],
     strict: bool,
     lang: str,
     as_json: bool,
@@ -29,7 +31,7 @@ def command(
 ) -> int:
     """Print the pre-project checklist: only the items that apply, ticked where profile or probe prove them."""
     profile = options.read_profile(profile_path, settings)
-    advice = recommend(profile, hardware=hardware, rules=rules_folder, lang=lang, strict=strict)
+    advice = recommend(profile, hardware=hardware, rules=rules_folder, overlay=overlays, lang=lang, strict=strict)
     text = markdown(advice)
     if out is not None:
         _write_new(out, text)

@@ -32,6 +32,19 @@ def lang_option(function: F) -> F:
     )
 
 
+def rules_option(function: F) -> F:
+    """``--rules``."""
+    help_text = "Folder of rules; the shipped one by default."
+    return click.option("--rules", "rules_folder", type=click.Path(path_type=Path), help=help_text)(function)
+
+
+def overlay_option(function: F) -> F:
+    """``--overlay``."""
+    help_text = "Lay this file of changes over the rules; repeatable, in order."
+    kind = click.Path(path_type=Path)
+    return click.option("--overlay", "overlays", multiple=True, type=kind, metavar="FILE", help=help_text)(function)
+
+
 def question_options(function: F) -> F:
     """The profile and everything that changes the question."""
     for decorate in (

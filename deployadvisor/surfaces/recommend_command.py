@@ -21,6 +21,7 @@ Examples:
 
 @click.command("recommend", epilog=_EPILOG)
 @options.question_options
+@options.overlay_option
 @options.lang_option
 @options.json_option
 @click.option("--markdown", is_flag=True, help="Print the answer as Markdown.")
@@ -31,6 +32,7 @@ def command(
     settings: tuple[str, ...],
     hardware: str | None,
     rules_folder: Path | None,
+    overlays: tuple[Path, ...],
     strict: bool,
     lang: str,
     as_json: bool,
@@ -41,7 +43,7 @@ def command(
 ) -> int:
     """Recommend how to run the model of PROFILE (YAML or JSON, - for standard input), and say why."""
     profile = options.read_profile(profile_path, settings)
-    advice = recommend(profile, hardware=hardware, rules=rules_folder, lang=lang, strict=strict)
+    advice = recommend(profile, hardware=hardware, rules=rules_folder, overlay=overlays, lang=lang, strict=strict)
     if out is not None and advice.status == "decided":
         report = advice.write(out, targets=targets or None, force=force)
     if as_json:
