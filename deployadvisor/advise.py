@@ -9,19 +9,20 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from deployadvisor import profile as profiles
+from deployadvisor.answer import Answer, answer_to
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.regulations import find_regulation
 from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment
 from deployadvisor.documents import Document
-from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, RulesError, Where, nearest
+from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, Where, nearest
 from deployadvisor.explanation import Explanation
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.hardware.spec import resolve_hardware
-from deployadvisor.plan import Planned, make_plan, routes_of
+from deployadvisor.plan import Planned, routes_of
 from deployadvisor.profile import Profile
-from deployadvisor.recommendation import Recommendation, RulesetRef
-from deployadvisor.rulebook import Rulebook, load_rules
+from deployadvisor.recommendation import Origin, Recommendation, RulesetRef
+from deployadvisor.rulebook import Paths, load_rules
 from deployadvisor.verdict import Bench, Verdict
 from deployadvisor.version import __version__
 
@@ -33,7 +34,7 @@ def recommend(
     *,
     hardware: Machine | str | None = None,
     rules: Path | str | None = None,
-    overlay: Path | str | None = None,
+    overlay: Paths | None = None,
     lang: str = "en",
     strict: bool = False,
     **answers: Any,
@@ -42,24 +43,18 @@ def recommend(
 
     ``profile`` is a Profile, a mapping, or a path of a YAML or JSON file; ``answers`` are profile keys and win over
     it. ``hardware`` is a Machine, ``"probe"`` (the default), ``"none"``, a saved machine file, or a phrase such as
-    ``"8x H200"``. ``strict`` assumes nothing. Raises a DeployAdvisorError for input that is not right.
+    ``"8x H200"``. ``overlay`` is a file, or several, that change rules of the folder ``rules``, the shipped one by
+    default. ``strict`` assumes nothing. Raises a DeployAdvisorError for input that is not right.
     """
     if lang not in ("en", "zh"):
         raise DeployAdvisorError(f'lang "{lang}" is not one of en, zh', suggestion=nearest(lang, ("en", "zh")))
-    if overlay is not None:
-        raise RulesError(
-            "overlays are not supported yet", where=Where("overlay"), remedy="pass a rules folder instead"
-        )
     project = _with_known_regulations(_project(profile, answers))
-    rulebook = load_rules(rules)
+    rulebook = load_rules(rules, () if overlay is None else overlay)
     machine = resolve_hardware(hardware if hardware is not None else project.hardware, _probe)
-    bench = Bench(rulebook, machine)
-    verdict = bench.verdict(project, strict=strict)
-    planned = make_plan(verdict, bench, strict=strict)
-    if planned.nothing_to_rent:
-        verdict = bench.verdict(project, strict=strict, acquirable=False)
-        planned = make_plan(verdict, bench, strict=strict)
-    return _answer(verdict, planned, rulebook, "zh" if lang == "zh" else "en")
+    answer = answer_to(project, Bench(rulebook, machine), strict=strict)
+    advice = _advice(answer, "zh" if lang == "zh" else "en")
+    advice._origin = Origin(rules, overlay)
+    return advice
 
 
 def _probe() -> Machine:
@@ -68,14 +63,19 @@ def _probe() -> Machine:
     return probe()
 
 
-def load_advice(document: Document) -> Recommendation:
-    """A saved ``advice.json`` as a Recommendation; DeployAdvisorError with its place when it is not one."""
+def load_advice(document: Document, rules: Path | str | None = None, overlay: Paths | None = None) -> Recommendation:
+    """A saved ``advice.json`` as a Recommendation; DeployAdvisorError with its place when it is not one.
+
+    ``rules`` and ``overlay`` explain it when it is asked why; the shipped rules by default.
+    """
     try:
-        return Recommendation.model_validate(document.value)
+        advice = Recommendation.model_validate(document.value)
     except ValidationError as error:
         first = error.errors()[0]
         message = f"not a saved answer: {'.'.join(str(part) for part in first['loc'])}: {first['msg'].lower()}"
         raise ProfileError(message, where=document.where(tuple(first["loc"]))) from None
+    advice._origin = Origin(rules, overlay)
+    return advice
 
 
 def _project(profile: Profile | Mapping[str, Any] | Path | str | None, answers: Mapping[str, Any]) -> Profile:
@@ -103,8 +103,9 @@ def _with_known_regulations(profile: Profile) -> Profile:
     return profile.model_copy(update={"regulations": ids})
 
 
-def _answer(verdict: Verdict, planned: Planned, rulebook: Rulebook, lang: Lang) -> Recommendation:
-    words = Explanation(verdict, planned, rulebook, lang)
+def _advice(answer: Answer, lang: Lang) -> Recommendation:
+    words = Explanation(answer, lang)
+    verdict, planned, rulebook = answer.verdict, answer.planned, answer.rulebook
     route = verdict.route
     return Recommendation(
         deployadvisor_version=__version__,
@@ -120,21 +121,26 @@ def _answer(verdict: Verdict, planned: Planned, rulebook: Rulebook, lang: Lang) 
         estimate=planned.estimate,
         cost=planned.cost,
         reasons=tuple(words.reasons()),
-        rejected=tuple(words.rejected()),
-        runners_up=tuple(words.runners_up()),
+        rejected=tuple(words.losers.rejected()),
+        runners_up=tuple(words.losers.runners_up()),
         routes_of=routes_of(),
         possible=route.possible if route.status == "open" else (),
-        missing=words.missing(),
+        missing=words.losers.missing(),
         changes=tuple(words.changes()),
         assumed=(*words.assumed(), *words.planned_with()),
         unknown=tuple(words.unknown()),
         next_question=words.question(),
         warnings=tuple(_warnings(verdict, planned)),
         obligations=tuple(words.duties(verdict.profile.answered("regulations") or ())),
-        ruleset=RulesetRef(version=rulebook.version, digest=rulebook.digest),
+        ruleset=RulesetRef(
+            version=rulebook.version,
+            digest=rulebook.digest,
+            overlays=tuple(overlay.name for overlay in rulebook.overlays),
+        ),
         facts=verdict.situation.known,
         profile=verdict.profile.answers(),
         machine=verdict.machine,
+        strict=answer.strict,
     )
 
 

@@ -6,12 +6,12 @@ Field names are the public JSON contract ``deployadvisor/recommendation@1``; add
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from deployadvisor.errors import DeployAdvisorError, nearest
 from deployadvisor.hardware.machine import Machine
 
 if TYPE_CHECKING:
@@ -73,14 +73,58 @@ class RunnerUp(_Part):
     """How well the best rule for it argues; ``none`` where no rule does."""
     lost_at: Literal["fit", "points", "listed order"]
     text: str
+    lost_to: str = ""
+    """What the winner had, in words."""
+    rule: str | None = None
+    """The winner's rule that made the difference; None where the listed order did."""
+    where: str | None = None
+    """``file:line`` of that rule."""
 
 
 class Change(_Part):
-    """One changed answer that would turn the decision into ``to``."""
+    """Changed answers that together turn the decision into ``to``."""
 
     to: str
     change: dict[str, Any]
+    """Profile keys with their new answers."""
     text: str
+    cost: float = 1.0
+    """Effort of the change, as the vocabulary states it for each fact."""
+    actionable: bool = True
+    """False where it takes a fact that nobody can simply change: the answer hinges on it."""
+
+
+class WhyFact(_Part):
+    """A fact that the decision rests on."""
+
+    fact: str
+    candidate: str | None = None
+    """Id of the engine or provider whose attribute it is; None for a fact of the project."""
+    value: Any
+    basis: Basis
+    source: str
+    text: str
+    """The question that it answers, or what it says."""
+
+
+class WhyChoice(_Part):
+    """Why this engine or provider, once the route was chosen."""
+
+    engine: str | None = None
+    provider: str | None = None
+    title: str
+    facts: tuple[WhyFact, ...]
+    reasons: tuple[Reason, ...]
+
+
+class Why(_Part):
+    """What the answer rests on: facts that force it on their own, none of which can be spared, and its rules."""
+
+    route: str | None
+    """None while the answer is open: then nothing forces it."""
+    facts: tuple[WhyFact, ...]
+    reasons: tuple[Reason, ...]
+    choice: WhyChoice | None = None
 
 
 class Assumption(_Part):
@@ -250,6 +294,16 @@ class RulesetRef(_Part):
 
     version: str
     digest: str
+    overlays: tuple[str, ...] = ()
+    """Names of the overlays laid over them, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rules of an answer were read, so that it can be asked again; no part of what it says."""
+
+    rules: Path | str | None = field(default=None, compare=False)
+    overlay: Sequence[Path | str] | Path | str | None = field(default=None, compare=False)
 
 
 class Recommendation(_Part):
@@ -291,6 +345,9 @@ class Recommendation(_Part):
     profile: dict[str, Any] = {}
     """The answers as given, so that the same question can be asked again."""
     machine: Machine
+    strict: bool = False
+    """Whether nothing was assumed."""
+    _origin: Origin = PrivateAttr(default=Origin())
 
     def to_json(self) -> str:
         """Text of ``advice.json``."""
@@ -310,36 +367,26 @@ class Recommendation(_Part):
         bundle = render(self, targets, {"CHECKLIST.md": markdown(self)})
         return bundle.write(Path(folder), force=force)
 
-    def why(self) -> tuple[Reason, ...]:
-        """Rules that speak for the answer."""
-        return self.reasons
+    def why(self) -> Why:
+        """The facts that force this answer, none of which can be spared, and the rules that speak for it."""
+        from deployadvisor.reopen import reopen  # noqa: PLC0415 - decides again, hence only when asked
+
+        return reopen(self).why()
 
     def why_not(self, name: str) -> tuple[Objection, ...] | RunnerUp:
-        """Objections to a route, engine or provider, or the level at which it lost.
+        """Objections to a route, engine or provider, or the level and the rule at which it lost.
 
-        Raises DeployAdvisorError when ``name`` won or is not among the candidates of this answer.
+        Raises DeployAdvisorError when ``name`` was chosen or names nothing that could be.
         """
-        found = self._against(name)
-        if found is None and name not in (self.engine, self.provider):
-            found = next((found for route in self.routes_of.get(name, ()) if (found := self._against(route))), None)
-        if found is not None:
-            return found
-        candidates: list[Rejected | RunnerUp] = [*self.rejected, *self.runners_up]
-        names = (item.route or item.engine or item.provider or "" for item in candidates)
-        options = sorted({*self.routes_of, *names})
-        problem = (
-            "was chosen" if name in (self.route, self.engine, self.provider) else "is not a candidate of this answer"
-        )
-        raise DeployAdvisorError(f'"{name}" {problem}', allowed=options, suggestion=nearest(name, options))
+        from deployadvisor.reopen import reopen  # noqa: PLC0415
 
-    def _against(self, name: str) -> tuple[Objection, ...] | RunnerUp | None:
-        """What stands against a candidate itself."""
-        for rejected in self.rejected:
-            if name in (rejected.route, rejected.engine, rejected.provider):
-                return rejected.objections
-        named = (runner for runner in self.runners_up if name in (runner.route, runner.engine, runner.provider))
-        return next(named, None)
+        return reopen(self).why_not(name)
 
-    def what_would_change(self) -> tuple[Change, ...]:
-        """Single changed answers that would turn the decision."""
-        return self.changes
+    def what_would_change(self, to: str | None = None) -> tuple[Change, ...]:
+        """The cheapest changed answers that lead to each other route, or to the one named; each decided to see.
+
+        Last, not actionable, come single facts that nobody can simply change but on which the answer hinges.
+        """
+        from deployadvisor.reopen import reopen  # noqa: PLC0415
+
+        return reopen(self).what_would_change(to)

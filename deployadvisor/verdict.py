@@ -14,8 +14,9 @@ from deployadvisor.catalog.models import Model, Role, find_model, model_defaults
 from deployadvisor.catalog.overheads import Method
 from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment, Demand, Site, assess_role, site_of
-from deployadvisor.decide.conditions import tests_in
+from deployadvisor.decide.conditions import Facts, tests_in
 from deployadvisor.decide.evaluate import Decision, evaluate
+from deployadvisor.decide.ruleset import Ruleset
 from deployadvisor.decide.vocabulary import Vocabulary
 from deployadvisor.errors import ModelError, Where
 from deployadvisor.facts import Situation, of_profile, provider_attributes
@@ -111,7 +112,7 @@ class Bench:
         situation = situation.with_facts(*_busy_fact(roles["serve"], situation))
         if not strict:
             situation = _assume_derived(situation, self.rulebook)
-        route = evaluate(self.rulebook.route, situation.values())
+        route = _settled(evaluate(self.rulebook.route, situation.values()), self.rulebook.route, situation.values())
         return Verdict(profile, self.machine, site, situation, roles, provider, route)
 
     def _role(
@@ -134,6 +135,21 @@ class Bench:
         facts = {**situation.values(), "role": role}
         attributes = {name: assessment.attributes for name, assessment in assessments.items()}
         return RoleChoice(role, model, assessments, evaluate(self.rulebook.engine, facts, attributes))
+
+
+def _settled(decision: Decision, ruleset: Ruleset, facts: Facts) -> Decision:
+    """The decision with exactly the candidates that can still win: three values may call open what is settled."""
+    if decision.status != "open":
+        return decision
+    from deployadvisor.decide.compiled import compiled  # noqa: PLC0415 - most questions are decided
+
+    left = compiled(ruleset).remaining(facts)
+    possible = tuple(name for name in decision.standings if name in left)
+    if left == {None}:
+        return replace(decision, status="blocked", possible=())
+    if len(left) == 1:
+        return replace(decision, status="decided", winner=possible[0], possible=possible)
+    return replace(decision, possible=possible or decision.possible)
 
 
 def wanted_models(profile: Profile, role: Role, named: Model | None) -> tuple[Model, ...]:
@@ -190,14 +206,14 @@ def _assumed_os(situation: Situation) -> str | None:
     return "linux" if platform and platform.value in _SERVER_PLATFORMS else None
 
 
-Facts = tuple[dict[str, FactValue], dict[str, str]]
+Found = tuple[dict[str, FactValue], dict[str, str]]
 
 
-def _computed(name: str, value: str | float, source: str) -> Facts:
+def _computed(name: str, value: str | float, source: str) -> Found:
     return {name: FactValue(value=value, basis="computed", source=source)}, {}
 
 
-def _hosted_choice(provider: Decision) -> Facts:
+def _hosted_choice(provider: Decision) -> Found:
     left = [standing for standing in provider.standings.values() if not standing.objections]
     if any(standing.doubts for standing in left):
         return {}, {"hosted_choice": "depends on answers that are open"}
@@ -205,7 +221,7 @@ def _hosted_choice(provider: Decision) -> Facts:
     return _computed("hosted_choice", value, f"{len(left)} of {len(provider.standings)} providers in the catalogue")
 
 
-def _role_facts(roles: Mapping[Role, RoleChoice]) -> Facts:
+def _role_facts(roles: Mapping[Role, RoleChoice]) -> Found:
     known: dict[str, FactValue] = {}
     unknown: dict[str, str] = {}
     for role, choice in roles.items():
@@ -231,7 +247,7 @@ def _open_reason(choice: RoleChoice) -> str:
     return "; ".join(text for text in texts if text) or "depends on answers that are open"
 
 
-def _tuning_fact(model: Model, site: Site) -> Facts:
+def _tuning_fact(model: Model, site: Site) -> Found:
     """The most that the cards hold: full tuning, else an adapter by LoRA or QLoRA."""
     if site.cards is None:
         return _computed("can_tune", "nothing", "no accelerator here")
@@ -250,7 +266,7 @@ def _tuning_fact(model: Model, site: Site) -> Facts:
     return _computed("can_tune", "nothing", source)
 
 
-def _busy_fact(serve: RoleChoice, situation: Situation) -> Facts:
+def _busy_fact(serve: RoleChoice, situation: Situation) -> Found:
     chosen, name = serve.chosen, "gpu_busy_share"
     requests, answer = situation.number("requests_per_day"), situation.number("output_tokens")
     if chosen is None or chosen.fit is None or chosen.cards is None:

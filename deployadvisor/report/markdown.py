@@ -5,12 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deployadvisor.recommendation import Recommendation, Rejected
+from deployadvisor.recommendation import Recommendation, Rejected, RunnerUp
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _HEADINGS = {
-    "en": ("Why", "Plan", "Ruled out", "Missing", "It would change", "Assumed", "Obligations", "Facts"),
-    "zh": ("理由", "方案", "已排除", "缺少", "何时改变", "假设", "法律义务", "事实"),
+    "en": (
+        "Why",
+        "Plan",
+        "Ruled out",
+        "Also possible",
+        "Missing",
+        "It would change",
+        "Assumed",
+        "Obligations",
+        "Facts",
+    ),
+    "zh": ("理由", "方案", "已排除", "也可行", "缺少", "何时改变", "假设", "法律义务", "事实"),
 }
 
 
@@ -21,12 +31,13 @@ def escape(text: object) -> str:
 
 def page(advice: Recommendation) -> str:
     """One page: verdict, reasons with their addresses, plan, what was ruled out, assumptions, obligations, facts."""
-    why, plan, ruled_out, missing, changes, assumed, obligations, facts = _HEADINGS[advice.lang]
+    why, plan, ruled_out, also, missing, changes, assumed, obligations, facts = _HEADINGS[advice.lang]
     sections = (
         (why, (f"- {escape(item.text)} ({escape(item.where)})" for item in advice.reasons)),
         (plan, _plan(advice)),
         (missing, (f"- {escape(text)}" for text in advice.missing)),
         (ruled_out, (line for item in advice.rejected for line in _rejected(item))),
+        (also, (_runner_up(item) for item in advice.runners_up)),
         (changes, (f"- {escape(item.text)}" for item in advice.changes)),
         (assumed, (f"- {escape(item.fact)}: {escape(item.value)} ({escape(item.text)})" for item in advice.assumed)),
         (obligations, (f"- {escape(duty.text)} ({escape(duty.citation)})" for duty in advice.obligations)),
@@ -58,6 +69,12 @@ def _rejected(item: Rejected) -> Iterator[str]:
         text = objection.because or f"missing: {objection.missing}"
         details = f" ({'; '.join(objection.details)})" if objection.details else ""
         yield f"- **{escape(name)}**: {escape(text + details)} ({escape(objection.where)})"
+
+
+def _runner_up(item: RunnerUp) -> str:
+    name = item.route or item.engine or item.provider or ""
+    where = f" ({escape(item.where)})" if item.where else ""
+    return f"- **{escape(name)}**: {escape(item.text)} {escape(item.lost_to)}{where}"
 
 
 def _facts(advice: Recommendation) -> Iterator[str]:

@@ -38,29 +38,29 @@ def _reasons(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
         return
     yield f"  {words['why']}"
     for reason in advice.reasons[:_SHOWN]:
-        yield from _bullet(reason.text, reason.where)
+        yield from bullet(reason.text, reason.where)
     yield ""
 
 
 def _numbers(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
     plan = advice.plan
-    yield from _entry(words["plan"], plan_line(plan))
+    yield from entry(words["plan"], plan_line(plan))
     if plan.endpoint:
-        yield from _entry(words["endpoint"], plan.endpoint)
+        yield from entry(words["endpoint"], plan.endpoint)
     if advice.estimate.memory:
-        yield from _entry(words["memory"], memory_line(advice.estimate.memory, words))
+        yield from entry(words["memory"], memory_line(advice.estimate.memory, words))
     if plan.gpus:
-        yield from _entry(words["speed"], words["speed_none"])
+        yield from entry(words["speed"], words["speed_none"])
     for offer in plan.rent[:3]:
         price = f"{offer.usd_per_hour:.2f} USD/{words['hour']} ({offer.as_of})"
-        yield from _entry(words["rent"], f"{offer.gpus}x {offer.gpu} · {offer.provider} {offer.instance} · {price}")
+        yield from entry(words["rent"], f"{offer.gpus}x {offer.gpu} · {offer.provider} {offer.instance} · {price}")
     prices = [(words[kind], price) for kind in ("hosted", "rented") if (price := getattr(advice.cost, kind))]
     if prices:
         currency = advice.cost.currency
         text = "   ".join(
             f"{name}: {price.per_month:,.0f} {currency}/{words['month']} ({price.as_of})" for name, price in prices
         )
-        yield from _entry(words["cost"], text)
+        yield from entry(words["cost"], text)
     yield ""
 
 
@@ -91,12 +91,12 @@ def _open_or_blocked(advice: Recommendation, words: dict[str, str]) -> Iterator[
     if advice.missing:
         yield f"  {words['missing']}"
         for text in advice.missing:
-            yield from _bullet(text)
+            yield from bullet(text)
         yield ""
     if advice.possible and advice.status == "open":
-        yield from _entry(words["possible"], " · ".join(advice.possible))
+        yield from entry(words["possible"], " · ".join(advice.possible))
     if advice.next_question:
-        yield from _entry(
+        yield from entry(
             words["next_question"], f"{advice.next_question.text}  (--set {advice.next_question.fact}=…)"
         )
         yield ""
@@ -108,14 +108,14 @@ def _ruled_out(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
     if routes or engines:
         yield f"  {words['ruled_out']}"
         for item in (*routes, *engines[:_SHOWN]):
-            yield from _columns(_name(item), first_objection(item.objections[0], words))
+            yield from columns(_name(item), first_objection(item.objections[0], words))
         yield ""
     argued = [runner for runner in advice.runners_up if runner.fit != "none"]
     if argued:
         yield f"  {words['also']}"
         for runner in argued[:_SHOWN]:
             name = runner.route or runner.engine or runner.provider or ""
-            yield from _columns(name, runner.text)
+            yield from columns(name, runner.text)
         yield ""
 
 
@@ -131,31 +131,36 @@ def first_objection(objection: Objection, words: dict[str, str]) -> str:
 
 def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
     if advice.changes:
-        yield from _entry(words["changes"], " · ".join(change.text for change in advice.changes[:_SHOWN]))
+        yield from entry(words["changes"], " · ".join(change.text for change in advice.changes[:_SHOWN]))
     if advice.assumed:
         shown = ", ".join(f"{item.fact} {item.value}" for item in advice.assumed if item.would_change)
         rest = ", ".join(f"{item.fact} {item.value}" for item in advice.assumed if not item.would_change)
-        yield from _entry(
+        yield from entry(
             words["assumed"], "; ".join(part for part in (shown, rest) if part) + f"  ({words['switch']})"
         )
     for fact in advice.unknown:
-        yield from _entry(words["unknown"], f"{fact.fact}: {fact.reason}")
+        yield from entry(words["unknown"], f"{fact.fact}: {fact.reason}")
     for text in advice.warnings:
-        yield from _entry(words["warnings"], text)
+        yield from entry(words["warnings"], text)
     if advice.obligations:
         ids = ", ".join(duty.id for duty in advice.obligations)
-        yield from _entry(words["duties"], f"{len(advice.obligations)}: {ids}  ({words['not_legal']})")
+        yield from entry(words["duties"], f"{len(advice.obligations)}: {ids}  ({words['not_legal']})")
 
 
-def _entry(label: str, text: str) -> Iterator[str]:
+def entry(label: str, text: str) -> Iterator[str]:
+    """A label and its text."""
     yield from _wrapped(f"  {label}{' ' * max(1, _LABEL - _columns_of(label))}", text, _LABEL + 2)
 
 
-def _columns(name: str, text: str) -> Iterator[str]:
-    yield from _wrapped(f"    {name:<16}", text, 20)
+def columns(name: str, text: str, width: int = 16) -> Iterator[str]:
+    """A name, and its text in a column beside it."""
+    taken = _columns_of(name)
+    gap = " " * (width - taken if taken < width else 2)
+    yield from _wrapped(f"    {name}{gap}", text, width + 4)
 
 
-def _bullet(text: str, address: str = "") -> Iterator[str]:
+def bullet(text: str, address: str = "") -> Iterator[str]:
+    """One of several, with the place where it is written."""
     suffix = f"   {click.style(address, dim=True)}" if address else ""
     lines = list(_wrapped("    · ", text, 6))
     yield from lines[:-1]

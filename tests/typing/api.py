@@ -8,7 +8,7 @@ from typing import Any, assert_type
 import deployadvisor
 from deployadvisor import DeployAdvisorError, Profile, Recommendation, load_rules, probe, recommend
 from deployadvisor.hardware.machine import Machine
-from deployadvisor.recommendation import Change, Objection, Reason, RunnerUp
+from deployadvisor.recommendation import Change, Objection, Reason, RunnerUp, Why, WhyFact
 from deployadvisor.render.folder import WriteReport
 from deployadvisor.rulebook import Rulebook
 
@@ -41,9 +41,12 @@ def asked_in_other_ways(profile: Profile, answers: dict[str, Any], machine: Mach
 
 
 def answered(advice: Recommendation) -> None:
-    assert_type(advice.why(), tuple[Reason, ...])
+    assert_type(advice.why(), Why)
+    assert_type(advice.why().facts, tuple[WhyFact, ...])
+    assert_type(advice.reasons, tuple[Reason, ...])
     assert_type(advice.why_not("ollama"), tuple[Objection, ...] | RunnerUp)
     assert_type(advice.what_would_change(), tuple[Change, ...])
+    assert_type(advice.what_would_change("vllm"), tuple[Change, ...])
     assert_type(advice.write("deploy", force=True), WriteReport)
     assert_type(advice.status == "decided", bool)
     for reason in advice.reasons:
