@@ -8,8 +8,12 @@ from typing import Any
 
 from deployadvisor import documents, profile
 from deployadvisor.advise import recommend
-from deployadvisor.documents import Document, KeyPath
-from deployadvisor.errors import RulesError, nearest
+from deployadvisor.decide.compiled import compiled
+from deployadvisor.decide.conditions import Facts
+from deployadvisor.decide.entry import Entry, about, is_word
+from deployadvisor.decide.verify_rules import check_example
+from deployadvisor.documents import Document, quoted
+from deployadvisor.errors import Where
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.resources import display_path
 from deployadvisor.rulebook import Rulebook
@@ -26,6 +30,9 @@ _EXPECTATIONS = (
     "fallback",
     "rent",
 )
+
+
+_KEYS = ("id", "situation", "given", "expect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +60,39 @@ def load_scenarios(rulebook: Rulebook) -> tuple[Scenario, ...]:
     path = rulebook.folder / "scenarios.yaml"
     if not path.exists():
         return ()
-    document = documents.read(path, display_path(path))
-    rows = document.value.get("scenarios", [])
-    return tuple(_read(document, ("scenarios", position), row) for position, row in enumerate(rows))
+    return read_scenarios(documents.read(path, display_path(path)))
 
 
-def _read(document: Document, path: KeyPath, row: Any) -> Scenario:
-    where = document.where(path)
-    if not isinstance(row, dict) or set(row) != {"id", "situation", "given", "expect"}:
-        raise RulesError("a scenario has id, situation, given and expect", where=where)
-    for key in row["expect"]:
-        if key not in _EXPECTATIONS:
-            raise RulesError(f'cannot expect "{key}"', where=where, suggestion=nearest(key, _EXPECTATIONS))
-    profile.from_document(Document(str(where), row["given"], {(): (where.line or 1, where.column or 1)}))
-    return Scenario(row["id"], row["situation"], row["given"], row["expect"], str(where))
+def read_scenarios(document: Document) -> tuple[Scenario, ...]:
+    """Scenarios of a document that has been read; RulesError with file:line:column when one is not right."""
+    documents.expect_schema(document, "scenarios")
+    top = Entry(document, document.value)
+    top.check('a file of scenarios has a list "scenarios"', ("schema", "scenarios"))
+    return tuple(map(_read, top["scenarios"].items()))
+
+
+def _read(entry: Entry) -> Scenario:
+    entry.check("a scenario has id, situation, given and expect", _KEYS)
+    name, given, expect = entry["id"].text(), entry["given"], entry["expect"]
+    if not is_word(name):
+        entry["id"].fail(f"{quoted(name)} is not a name of letters, digits, _ and -")
+    with about(f"scenario {name}"):
+        situation = entry["situation"].text()
+        given.check("given must be a mapping: a profile")
+        expect.check("expect must be a mapping", _EXPECTATIONS)
+        profile.from_document(_alone(given))
+    return Scenario(name, situation, given.value, expect.value, str(entry.where))
+
+
+def _alone(given: Entry) -> Document:
+    """A profile as a document of its own, whose answers stand where they do in the file."""
+    values = {part.path[-1:]: _mark(part.where) for part in given.parts()}
+    keys = {part.path[-1:]: _mark(part.where_key) for part in given.parts()}
+    return Document(given.document.source, given.value, {(): _mark(given.where), **values}, keys)
+
+
+def _mark(where: Where) -> tuple[int, int]:
+    return where.line or 1, where.column or 1
 
 
 def run_scenarios(rulebook: Rulebook) -> list[Outcome]:
@@ -76,7 +102,7 @@ def run_scenarios(rulebook: Rulebook) -> list[Outcome]:
 
 def run(scenario: Scenario, rulebook: Rulebook) -> Outcome:
     """Ask one scenario and compare."""
-    advice = recommend(profile.from_answers(scenario.given, scenario.where), rules=rulebook.folder)
+    advice = _ask(scenario, rulebook)
     differences = [
         f"{key} is {actual}, expected {expected}"
         for key, expected in scenario.expect.items()
@@ -84,6 +110,10 @@ def run(scenario: Scenario, rulebook: Rulebook) -> Outcome:
     ]
     text = f"{scenario.where}: {scenario.id}: {'; '.join(differences)}" if differences else ""
     return Outcome(scenario, not differences, text)
+
+
+def _ask(scenario: Scenario, rulebook: Rulebook) -> Recommendation:
+    return recommend(profile.from_answers(scenario.given, scenario.where), rules=rulebook.folder)
 
 
 def _actual(advice: Recommendation, key: str) -> Any:
@@ -103,11 +133,15 @@ def _meets(actual: Any, expected: Any) -> bool:
     return actual in expected if isinstance(expected, list) else bool(actual == expected)
 
 
+def facts_of_scenarios(rulebook: Rulebook) -> tuple[Facts, ...]:
+    """What is known of the profile and the machine in each scenario."""
+    answers = (_ask(scenario, rulebook) for scenario in load_scenarios(rulebook))
+    return tuple({name: fact.value for name, fact in advice.facts.items()} for advice in answers)
+
+
 def failing_rule_tests(rulebook: Rulebook) -> Iterator[str]:
-    """Tests beside rules whose condition does not come out as stated; a fact left out of ``given`` is unknown."""
-    for rule in rulebook.rules():
-        for test in rule.tests:
-            applies = rule.when.evaluate(test.given)
-            if applies is not test.applies:
-                wanted, got = ("applies" if test.applies else "does not apply"), {None: "open", True: "applies"}
-                yield f"{test.where}: {rule.id}: expected that it {wanted}, it is {got.get(applies, 'false')}"
+    """Examples beside rules that do not come out as stated, however they are completed."""
+    for ruleset in rulebook.rulesets:
+        for rule in ruleset.rules:
+            for test in rule.tests:
+                yield from map(str, check_example(compiled(ruleset), rule, test))
