@@ -149,25 +149,25 @@ def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
 
 def entry(label: str, text: str) -> Iterator[str]:
     """A label and its text."""
-    yield from _wrapped(f"  {label}{' ' * max(1, _LABEL - _columns_of(label))}", text, _LABEL + 2)
+    yield from wrapped(f"  {label}{' ' * max(1, _LABEL - _columns_of(label))}", text, _LABEL + 2)
 
 
 def columns(name: str, text: str, width: int = 16) -> Iterator[str]:
     """A name, and its text in a column beside it."""
     taken = _columns_of(name)
     gap = " " * (width - taken if taken < width else 2)
-    yield from _wrapped(f"    {name}{gap}", text, width + 4)
+    yield from wrapped(f"    {name}{gap}", text, width + 4)
 
 
 def bullet(text: str, address: str = "") -> Iterator[str]:
     """One of several, with the place where it is written."""
     suffix = f"   {click.style(address, dim=True)}" if address else ""
-    lines = list(_wrapped("    · ", text, 6))
+    lines = list(wrapped("    · ", text, 6))
     yield from lines[:-1]
     yield lines[-1] + suffix
 
 
-def _wrapped(first: str, text: str, indent: int) -> Iterator[str]:
+def wrapped(first: str, text: str, indent: int) -> Iterator[str]:
     """Lines of at most ``_WIDTH`` columns; only blanks and the borders of Chinese characters break a line."""
     line = first
     for piece in _PIECES.findall(text):
