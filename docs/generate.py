@@ -4,7 +4,9 @@
     python docs/generate.py --check    name them, and fail
 
 A page marks such a part as ``<!-- generated: KIND ARGUMENTS -->`` … ``<!-- end -->``; ``KINDS`` lists the kinds.
-Commands run in a folder of their own that holds ``docs/examples`` and the files that the page tells readers to write.
+Commands run in a folder of their own that holds ``docs/examples`` and the files that the page tells readers to write:
+a YAML block that begins with ``# FILE`` is a file, one that begins with ``# FOLDER/FILE, SECTION`` is added to that
+section in a copy of the rules.
 """
 
 from __future__ import annotations
@@ -33,24 +35,30 @@ from deployadvisor.catalog.providers import providers
 from deployadvisor.catalog.regulations import obligations, regulations
 from deployadvisor.catalog.rentals import rentals
 from deployadvisor.checklist.items import load_items
+from deployadvisor.decide.findings import CODES
 from deployadvisor.decide.vocabulary import Fact
 from deployadvisor.profile import Profile, from_answers
+from deployadvisor.report import rules_reference
 from deployadvisor.rulebook import load_rules
+from deployadvisor.rulecheck import load_properties
 from deployadvisor.scenarios import load_scenarios
 from deployadvisor.surfaces.cli import COMMANDS, cli, main
 from deployadvisor.surfaces.schema_command import schema
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+REFERENCE = DOCS / "reference"
 COLUMNS = "100"
 
 _BLOCK = re.compile(r"(<!-- generated: ([^\n]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 _FILE_TO_WRITE = re.compile(r"```(?:yaml|json)\n# (\S+)\n(.*?)```", re.DOTALL)
+_ENTRY_TO_ADD = re.compile(r"```yaml\n# ([\w-]+)/(\S+), (\w+)\n(.*?)```", re.DOTALL)
+_SECONDS = re.compile(r"\b\d+\.\d s$", re.MULTILINE)
 
 
 def pages() -> tuple[Path, ...]:
-    """Every Markdown page of the documentation, the README first."""
-    return (ROOT / "README.md", *sorted(DOCS.glob("**/*.md")))
+    """Every page that somebody wrote, the README first."""
+    return (ROOT / "README.md", *sorted(path for path in DOCS.glob("**/*.md") if path.parent != REFERENCE))
 
 
 def examples() -> tuple[Path, ...]:
@@ -70,7 +78,17 @@ def sandbox(page: str = "") -> Iterator[Path]:
         shutil.copytree(ROOT / "rules", folder / "my-rules")
         for path, text in _FILE_TO_WRITE.findall(page):
             (folder / path).write_text(text, encoding="utf-8")
+        for copy, file, section, text in _ENTRY_TO_ADD.findall(page):
+            _add_entry(folder / copy, file, section, text)
         yield folder
+
+
+def _add_entry(rules: Path, file: str, section: str, text: str) -> None:
+    if not rules.exists():
+        shutil.copytree(ROOT / "rules", rules)
+    path = rules / file
+    head, heading, entries = path.read_text(encoding="utf-8").partition(f"\n{section}:\n")
+    path.write_text(head + heading + textwrap.indent(text, "  ") + entries, encoding="utf-8")
 
 
 def run(command: str) -> tuple[int, str]:
@@ -90,6 +108,7 @@ def run(command: str) -> tuple[int, str]:
 
 def _session(command: str) -> str:
     code, output = run(command)
+    output = _SECONDS.sub("… s", output)  # which differ from run to run
     lines = [f"$ {command}", *output.strip("\n").splitlines()]
     return _fenced("console", [*lines, "$ echo $?", str(code)] if code else lines)
 
@@ -105,7 +124,10 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
         assert command is not None  # noqa: S101 - COMMANDS lists what there is
         yield name, command
         if isinstance(command, click.Group):
-            yield from ((f"{name} {inner}", each) for inner, each in command.commands.items())
+            for inner in command.list_commands(context):
+                each = command.get_command(context, inner)
+                assert each is not None  # noqa: S101 - listed above
+                yield f"{name} {inner}", each
 
 
 def _help(_: str) -> str:
@@ -173,18 +195,6 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _fact_table(_: str) -> str:
-    rulebook = load_rules()
-    own = [fact for ruleset in rulebook.rulesets for fact in ruleset.attributes.values()]
-    facts = [*(fact for fact in rulebook.vocabulary.facts.values() if fact.derived), *own]
-    rows = [(f"`{fact.name}`", fact.type, _fact_values(fact), fact.ask) for fact in facts]
-    return _table(("Fact", "Type", "Values", "Says"), rows)
-
-
-def _fact_values(fact: Fact) -> str:
-    return " · ".join(f"`{value}`" for value in fact.values) or fact.unit
-
-
 def _decision_table(_: str) -> str:
     rows = []
     for scenario in load_scenarios(load_rules()):
@@ -203,6 +213,11 @@ def _example_table(_: str) -> str:
         title = recommend(path).title
         rows.append((f"[{path.name}](examples/{path.name})", profile["name"], profile["hardware"], title))
     return _table(("File", "Project", "Hardware", "Answer"), rows)
+
+
+def _code_table(_: str) -> str:
+    rows = [(f"`{name}`", code.severity, code.question) for name, code in CODES.items()]
+    return _table(("Code", "Severity", "Asks"), rows)
 
 
 def _counts(lang: str) -> str:
@@ -261,9 +276,9 @@ KINDS: dict[str, Callable[[str], str]] = {
     "help": _help,
     "commands": _command_table,
     "profile": _profile_table,
-    "facts": _fact_table,
     "decisions": _decision_table,
     "examples": _example_table,
+    "codes": _code_table,
     "counts": _counts,
     "excerpt": _excerpt,
 }
@@ -283,10 +298,18 @@ def regenerated(text: str) -> str:
         return _BLOCK.sub(fill, text)
 
 
+def reference() -> Iterator[tuple[Path, str]]:
+    """The pages of the rules, which are generated as a whole."""
+    rulebook = load_rules()
+    files = rules_reference.files(rulebook, load_properties(rulebook))
+    return ((REFERENCE / name, text) for name, text in files.items())
+
+
 def generated() -> Iterator[tuple[Path, str]]:
     """Every generated file and what it should hold."""
     for path in pages():
         yield path, regenerated(path.read_text(encoding="utf-8"))
+    yield from reference()
     bodies = {name: schema(name) for name in ("profile", "recommendation", "machine")}
     bodies |= {name: build() for name, build in RULE_SCHEMAS.items()}
     for name, body in bodies.items():

@@ -42,18 +42,6 @@ class Cells:
         """Which cells a test accepts; exact as long as its constants are among the cuts."""
         return tuple(value in accepted for value in self.witnesses)
 
-    def describe(self, index: int) -> str:
-        """A cell in words: the value itself, or ``5 to below 16``."""
-        if self.fact.type != "number":
-            return str(self.witnesses[index])
-        low = self.cuts[index - 1] if index else None
-        high = self.cuts[index] if index < len(self.cuts) else None
-        if low and high and low[0] == high[0]:
-            return f"{low[0]:g}"
-        from_ = f"{'above' if low[1] else 'at least'} {low[0]:g}" if low else ""
-        below = f"{'at most' if high[1] else 'below'} {high[0]:g}" if high else ""
-        return " and ".join(part for part in (from_, below) if part) or "any number"
-
 
 def cells_of(fact: Fact, tests: Iterable[Accepted]) -> Cells:
     """The cells that a set of tests on one fact can tell apart."""

@@ -7,7 +7,6 @@ errors included.
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import sys
@@ -15,51 +14,29 @@ from collections.abc import Sequence
 
 import click
 
-from deployadvisor.errors import DeployAdvisorError, nearest
+from deployadvisor.errors import DeployAdvisorError
+from deployadvisor.surfaces.lazy import LazyGroup
 from deployadvisor.version import __version__
 
 COMMANDS = {
     "recommend": "Recommend how to run the model of a profile, and say why.",
+    "explain": "Say why, why not something else, and what would change the answer.",
+    "ask": "Ask only the questions that can still change the answer.",
     "probe": "Show accelerators, memory, driver and host of this machine.",
     "estimate": "Estimate the memory a model needs.",
     "render": "Render the deployment folder of a profile or of a saved answer.",
     "checklist": "Print the pre-project checklist.",
-    "rules": "Show and test the rules.",
+    "rules": "Show, test, check, compare and document the rules.",
+    "sweep": "Decide for a grid or a table of profiles.",
     "catalog": "List models, gpus, engines, providers or regulations.",
     "schema": "Print the JSON Schema of a file format.",
 }
 """Commands and what each does, stated here so that ``--help`` need not import them."""
 
 
-class _LazyGroup(click.Group):
-    """Import a command's module only when that command runs, so that ``--help`` and errors stay fast."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"deployadvisor.surfaces.{cmd_name}_command")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            match = nearest(args[0], COMMANDS)
-            hint = f'; did you mean "{match}"?' if match else ""
-            raise click.UsageError(f'no command "{args[0]}"{hint}', ctx)
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    summaries=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog='Example: deployadvisor recommend project.yaml --hardware "2x A100 80GB" --out deploy/',
 )

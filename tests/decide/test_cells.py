@@ -47,18 +47,16 @@ def test_words_are_their_own_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("intervals", "described", "witnesses"),
+    ("intervals", "witnesses"),
     [
-        ((), ["any number"], (0.0,)),
-        ((Interval(low=5),), ["below 5", "at least 5"], (4.0, 5.0)),
-        ((Interval(high=5),), ["at most 5", "above 5"], (5.0, 6.0)),
-        ((Interval(low=0.1),), ["below 0.1", "at least 0.1"], (0.05, 0.1)),
-        ((Interval(2, 5),), ["below 2", "at least 2 and at most 5", "above 5"], (1.0, 2.0, 6.0)),
-        ((Interval(2, 2),), ["below 2", "2", "above 2"], (1.0, 2.0, 3.0)),
-        ((Interval(high=5), Interval(low=6)), ["at most 5", "above 5 and below 6", "at least 6"], (5.0, 5.5, 6.0)),
+        ((), (0.0,)),
+        ((Interval(low=5),), (4.0, 5.0)),
+        ((Interval(high=5),), (5.0, 6.0)),
+        ((Interval(low=0.1),), (0.05, 0.1)),
+        ((Interval(2, 5),), (1.0, 2.0, 6.0)),
+        ((Interval(2, 2),), (1.0, 2.0, 3.0)),
+        ((Interval(high=5), Interval(low=6)), (5.0, 5.5, 6.0)),
     ],
 )
-def test_cells_in_words(intervals: tuple[Interval, ...], described: list[str], witnesses: tuple[float, ...]) -> None:
-    found = cells(*intervals)
-    assert [found.describe(index) for index in range(len(found))] == described
-    assert found.witnesses == witnesses
+def test_witnesses_are_round(intervals: tuple[Interval, ...], witnesses: tuple[float, ...]) -> None:
+    assert cells(*intervals).witnesses == witnesses
