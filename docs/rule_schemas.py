@@ -1,4 +1,4 @@
-"""JSON Schemas for the files that rule authors edit: vocabulary, rulesets, scenarios.
+"""JSON Schemas for the files that rule authors edit: vocabulary, rulesets, overlays, properties, scenarios.
 
 They serve editors (completion, the wrong key underlined); what a name means is checked when the rules load.
 Editors read YAML 1.2, in which ``yes`` and ``no`` are words; the program reads them as true and false. Both pass.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from deployadvisor.decide.findings import CODES
 from deployadvisor.decide.ruleset import EVERY, FITS
 from deployadvisor.decide.vocabulary import RESERVED, Fact
 from deployadvisor.recommendation import Recommendation
@@ -19,6 +20,7 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _FLAG: Schema = {"enum": [True, False, "yes", "no"]}
+_YES: Schema = {"enum": [True, "yes"]}
 _VALUE: Schema = {"type": ["string", "number", "boolean"]}
 _CONDITION: Schema = {"$ref": "#/$defs/condition"}
 _EFFORT: Schema = {"type": "number", "exclusiveMinimum": 0}
@@ -138,13 +140,25 @@ def _rule(verb: str, target: Schema, texts: tuple[str, ...], **more: Schema) -> 
     return _mapping(properties, ("id", verb), allOf=[conditional, says])
 
 
+def _term() -> Schema:
+    return _mapping({"means": _CONDITION, "source": _TEXT, "checked_on": _TEXT}, ("means",))
+
+
+def _rules() -> dict[str, Schema]:
+    """A rule of each section."""
+    points = {"type": "integer", "minimum": 1, "maximum": 15}
+    return {
+        "constraints": _rule("forbid", _TARGETS, ("because", "missing"), overridable=_FLAG),
+        "cases": _rule("recommend", _TARGETS, ("because",), fit={"enum": list(FITS[1:])}),
+        "preferences": _rule("prefer", {"type": "object", "additionalProperties": points}, ("because",)),
+    }
+
+
 def ruleset() -> Schema:
     """Schema of ``route.yaml``, ``engine.yaml``, ``provider.yaml``."""
     stands = {**_CONDITION, "description": "When it stands for election at all; always when left out."}
     candidate = _mapping({"title": _TEXT, "stands": stands}, ("title",))
     given = _mapping({"from": {"enum": ["engines", "providers"]}}, ("from",))
-    term = _mapping({"means": _CONDITION, "source": _TEXT, "checked_on": _TEXT}, ("means",))
-    points = {"type": "integer", "minimum": 1, "maximum": 15}
     properties = {
         "ruleset": {"enum": list(DECISIONS)},
         "version": {"type": "string"},
@@ -152,14 +166,72 @@ def ruleset() -> Schema:
             "anyOf": [given, {"type": "object", "additionalProperties": candidate, "not": {"required": ["from"]}}]
         },
         "attributes": {**_facts(), "propertyNames": {"pattern": "^its_"}},
-        "terms": {"type": "object", "additionalProperties": term},
-        "constraints": _list(_rule("forbid", _TARGETS, ("because", "missing"), overridable=_FLAG)),
-        "cases": _list(_rule("recommend", _TARGETS, ("because",), fit={"enum": list(FITS[1:])})),
-        "preferences": _list(_rule("prefer", {"type": "object", "additionalProperties": points}, ("because",))),
+        "terms": {"type": "object", "additionalProperties": _term()},
+        **{section: _list(rule) for section, rule in _rules().items()},
     }
     definitions = {"condition": _condition(), "fact": _fact()}
     description = f"Targets are candidates, or {EVERY}."
     return _file("ruleset", properties, ("ruleset", "candidates"), description=description, **{"$defs": definitions})
+
+
+# Overlays
+
+
+def overlay() -> Schema:
+    """Schema of an organisation's changes to one ruleset."""
+    extends = _mapping({"ruleset": {"enum": list(DECISIONS)}, "version": _TEXT}, ("ruleset", "version"))
+    properties = {
+        "name": _TEXT,
+        "extends": {**extends, "description": "Which ruleset, and for which of its versions, such as >=1.0,<2."},
+        "terms": {"type": "object", "additionalProperties": _change(_term(), {})},
+        **{section: _list(_change(rule, {"id": _WORDS})) for section, rule in _rules().items()},
+    }
+    definitions = {"condition": _condition()}
+    return _file("overlay", properties, ("name", "extends"), **{"$defs": definitions})
+
+
+def _change(entry: Schema, name: Schema) -> Schema:
+    """An entry that is added, replaces another one, or is removed; to take something away needs a reason."""
+
+    def said(action: str, *more: str) -> Schema:
+        properties = {**entry["properties"], action: _YES, "reason": _TEXT}
+        return {**entry, "properties": properties, "required": [*entry["required"], action, *more]}
+
+    removal = _mapping({**name, "remove": _YES, "reason": _TEXT}, (*name, "remove", "reason"))
+    return {"anyOf": [said("add"), said("replace", "reason"), removal]}
+
+
+# Promises, and warnings that are accepted
+
+
+def properties() -> Schema:
+    """Schema of ``properties.yaml``."""
+    promise = {
+        "id": _WORDS,
+        "ruleset": {"enum": list(DECISIONS), "description": "route when left out"},
+        "raise": {**_TARGETS, "description": "An ordered fact that goes up, or several, each by itself."},
+        "when": _CONDITION,
+        "never": _mapping({"from": _TARGETS, "to": _TARGETS}, ("to",)),
+        "because": _TEXT,
+    }
+    groups = _mapping({name: {"type": "object", "additionalProperties": _TARGETS} for name in DECISIONS})
+    body = {
+        "sources": _mapping({"limit_days": _EFFORT}, ("limit_days",)),
+        "groups": {**groups, "description": "Names for candidates, by ruleset."},
+        "properties": _list(_mapping(promise, ("id", "never", "because"))),
+    }
+    return _file("properties", body, ("properties",), **{"$defs": {"condition": _condition()}})
+
+
+def accepted() -> Schema:
+    """Schema of ``accepted.yaml``."""
+    row = {
+        "code": {"enum": [name for name, code in CODES.items() if code.severity == "warning"]},
+        "ruleset": _WORDS,
+        "about": {"anyOf": [_TEXT, _list(_TEXT)], "description": "Everything of this code when left out."},
+        "reason": _TEXT,
+    }
+    return _file("accepted", {"accepted": _list(_mapping(row, ("code", "ruleset", "reason")))}, ("accepted",))
 
 
 # Scenarios
@@ -182,5 +254,8 @@ def scenarios() -> Schema:
 RULE_SCHEMAS: dict[str, Callable[[], Schema]] = {
     "vocabulary": vocabulary,
     "ruleset": ruleset,
+    "overlay": overlay,
+    "properties": properties,
+    "accepted": accepted,
     "scenarios": scenarios,
 }

@@ -29,9 +29,10 @@ REFERENCE = DOCS / "reference"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
 EXAMPLES = sorted((DOCS / "examples").glob("*.yaml"))
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (DOCS / "schemas").glob("*.json")}
-RULE_FILES = {"vocabulary": "vocabulary", "scenarios": "scenarios"} | dict.fromkeys(
+RULE_FILES = {name: name for name in ("vocabulary", "properties", "accepted", "scenarios")} | dict.fromkeys(
     ("route", "engine", "provider"), "ruleset"
 )
+OVERLAYS = sorted((DOCS / "examples" / "overlays").glob("*.yaml"))
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -152,7 +153,12 @@ def test_rule_files_meet_the_schema_they_name(file: str, schema: str):
     validator(schema).validate(read_as_editors_do(path))
 
 
-@pytest.mark.parametrize("file", ["vocabulary", "route", "engine", "provider"])
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
+def test_overlays_meet_their_schema(path: Path):
+    validator("overlay").validate(read_as_editors_do(path))
+
+
+@pytest.mark.parametrize("file", [name for name in RULE_FILES if name != "scenarios"])
 def test_rule_schemas_accept_what_the_program_reads(file: str):
     validator(RULE_FILES[file]).validate(documents.read(ROOT / "rules" / f"{file}.yaml").value)
 
@@ -170,12 +176,14 @@ RULE = {"id": "a", "forbid": "lab", "when": {"purpose": "personal"}, "because": 
         ("ruleset", "constraints", {**RULE, "when": {}}),
         ("ruleset", "cases", {"id": "a", "recommend": "lab", "fit": "perfect", "because": "b"}),
         ("ruleset", "preferences", {"id": "a", "prefer": {"lab": 16}, "when": RULE["when"], "because": "b"}),
+        ("properties", "properties", {"id": "a", "raise": "internet", "because": "b"}),
+        ("accepted", "accepted", {"code": "DA001", "ruleset": "route", "reason": "an error cannot be accepted"}),
         ("scenarios", "scenarios", {"id": "a", "situation": "b", "given": {"purpos": "c"}, "expect": {}}),
         ("scenarios", "scenarios", {"id": "a", "situation": "b", "given": {}, "expect": {"winner": "c"}}),
     ],
 )
 def test_rule_schemas_refuse(schema: str, group: str, value: dict[str, Any]):
-    path = ROOT / "rules" / ("route.yaml" if schema == "ruleset" else "scenarios.yaml")
+    path = ROOT / "rules" / ("route.yaml" if schema == "ruleset" else f"{schema}.yaml")
     body = {**read_as_editors_do(path), group: [value]}
     with pytest.raises(jsonschema.ValidationError):
         validator(schema).validate(body)
