@@ -11,12 +11,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from deployadvisor import load_rules, recommend, rulebook
 from deployadvisor.decide.cells import Cells
+from deployadvisor.decide.change import cheapest_changes
 from deployadvisor.decide.compiled import Compiled, compiled
 from deployadvisor.decide.diagram import Node
 from deployadvisor.decide.evaluate import evaluate
+from deployadvisor.decide.interview import questions
+from deployadvisor.decide.sufficient import sufficient
 from deployadvisor.decide.vectorised import Codes, cell_indexes, table_of, winner_table
 from deployadvisor.profile import Profile
 from deployadvisor.rulebook import Rulebook
+from deployadvisor.rulecheck import check
 from deployadvisor.sweep import Sweep
 from deployadvisor.sweep_rows import Grid, grid
 
@@ -120,3 +124,33 @@ def test_a_sweep(benchmark: BenchmarkFixture, sheet: Grid) -> None:
         return sum(len(swept.outcomes(block).codes) for block in sheet.blocks(10_000))
 
     assert benchmark.pedantic(sweep, rounds=2) == len(sheet)
+
+
+# Proofs and explanations
+
+
+def test_checking_all_rules(benchmark: BenchmarkFixture) -> None:
+    report = benchmark.pedantic(check, (load_rules(),), rounds=ROUNDS)
+    assert report.issues == ()
+
+
+def test_why(benchmark: BenchmarkFixture, facts: Mapping[str, Any]) -> None:
+    made = compiled(load_rules().route)
+    assert benchmark(sufficient, made, facts)
+
+
+def test_what_would_change(benchmark: BenchmarkFixture, facts: Mapping[str, Any]) -> None:
+    made = compiled(load_rules().route)
+    cost = {name: fact.change_cost for name, fact in load_rules().vocabulary.facts.items() if fact.changeable}
+    assert benchmark(cheapest_changes, made, facts, cost)
+
+
+def test_what_would_change_in_a_whole_answer(benchmark: BenchmarkFixture) -> None:
+    advice = recommend(hardware="1x H100", data_sensitivity="confidential", requests_per_day=50_000)
+    assert benchmark.pedantic(advice.what_would_change, rounds=ROUNDS, warmup_rounds=1)
+
+
+def test_the_first_question(benchmark: BenchmarkFixture) -> None:
+    made = compiled(load_rules().route)
+    askable = {name: fact.ask_cost for name, fact in load_rules().vocabulary.facts.items() if not fact.derived}
+    assert benchmark(questions, made, {}, askable)
