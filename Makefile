@@ -58,7 +58,7 @@ fresh: $(READY) ## the generated parts of the documentation are current
 	@$(BIN)/python docs/generate.py --check
 
 slow: $(READY) ## tests that build the wheel or call other programs
-	@$(PYTEST) -rs -m "slow or tool"
+	@$(PYTEST) -n 2 -rs -m "slow or tool"
 
 bench: $(READY) ## print the benchmarks
 	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks

@@ -92,7 +92,7 @@ def test_the_wheel_holds_the_package_its_data_and_nothing_else(wheel: Path) -> N
         assert packed == {name for name in kept if "__pycache__" not in name}
     data = {path.name for path in (ROOT / "deployadvisor/catalog/data").glob("*.yaml")}
     assert {f"deployadvisor/catalog/data/{name}" for name in data} <= set(names)
-    assert [name for name in names if not re.match(r"deployadvisor(/|-[\d.]+\.dist-info/)", name)] == []
+    assert [name for name in names if not re.match(r"deployadvisor(/|-[\w.]+\.dist-info/)", name)] == []
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
