@@ -158,10 +158,9 @@ def _full_layers(model: Model) -> int | None:
 
 
 def _full_rows(model: Model) -> KvRows:
-    """Gemma 4 gives its full-attention layers heads of their own."""
-    heads, width = model.num_key_value_heads or 0, _row_width(model)
-    if model.global_head_dim:
-        heads, width = model.num_global_key_value_heads or heads, 2 * model.global_head_dim
+    """Gemma 4 and MiMo-V2 give their full-attention layers a number of heads of their own, Gemma 4 a width too."""
+    heads = model.num_global_key_value_heads or model.num_key_value_heads or 0
+    width = 2 * model.global_head_dim if model.global_head_dim else _row_width(model)
     return KvRows(_full_layers(model) or 0, heads, width)
 
 
