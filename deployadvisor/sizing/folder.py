@@ -16,6 +16,7 @@ from deployadvisor.documents import Document, read
 from deployadvisor.errors import ModelError, Where
 from deployadvisor.sizing.attention import classify
 from deployadvisor.sizing.params import count_params
+from deployadvisor.sizing.shards import INDEX, read_checkpoint
 
 _MAX_INDEX_BYTES = 64 * 1024 * 1024
 _MAX_COUNT = 100_000_000
@@ -224,7 +225,7 @@ def _integer_format(bits: object, group_size: object) -> str:
 def _params(path: Path, document: Document, fields: dict[str, Any]) -> dict[str, Any]:
     """Total, active and routed parameters: from the weight files where their bytes say it, else from shapes."""
     counts = count_params(fields)
-    size, source = _weight_file_bytes(path)
+    size, source = _weight_file_bytes(path, fields["num_hidden_layers"])
     total = _params_in(size, document, fields)
     if counts is None:
         basis = f"{source}, {size:,} bytes" if total else "not known: no weight files and no formula"
@@ -253,12 +254,16 @@ def _params_in(size: int | None, document: Document, fields: Mapping[str, Any]) 
     return embeddings + int(linear_bytes * 8 / precision.bits_per_weight)
 
 
-def _weight_file_bytes(path: Path) -> tuple[int | None, str]:
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
+def _weight_file_bytes(path: Path, layers: int) -> tuple[int | None, str]:
+    """Bytes that an engine loads, by the headers of the files; by the index alone before they are downloaded."""
+    index = path / INDEX
+    if index.is_file() and not any(path.glob("model*.safetensors")):
         return _indexed_bytes(index), f"{index.name} metadata.total_size"
-    sizes = [file.stat().st_size for file in sorted(path.glob("model*.safetensors"))]
-    return (sum(sizes), "size of the safetensors files") if sizes else (None, "")
+    checkpoint = read_checkpoint(path, layers=layers)
+    if checkpoint is None:
+        return None, ""
+    loaded = sum(share.bytes for share in checkpoint.shares if share.group != "mtp")
+    return loaded, f"headers of {len(checkpoint.files)} safetensors files"
 
 
 def _indexed_bytes(index: Path) -> int:

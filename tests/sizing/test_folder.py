@@ -18,6 +18,8 @@ from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.kv_cache import KvCache, kv_cache
 from deployadvisor.sizing.weights import Bytes, weight_bytes
 
+from .writers import shard_name, write_safetensors
+
 LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
@@ -260,10 +262,27 @@ def test_the_index_gives_the_parameters(folder: Path) -> None:
 
 def test_the_files_give_the_parameters_without_an_index(folder: Path) -> None:
     write(folder, LLAMA | {"model_type": "granite"})
-    for shard in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"):
-        (folder / shard).write_bytes(b"\0" * 1000)
+    for number in (1, 2):
+        name = f"model.layers.{number}.mlp.up_proj.weight"
+        write_safetensors(folder / shard_name(number, 2), {name: ("BF16", (100, 5))})
     (folder / "consolidated.safetensors").write_bytes(b"\0" * 5000)
+    model = read_folder(folder)
+    assert model.total_params == 1000
+    assert model.params_source == "headers of 2 safetensors files, 2,000 bytes"
+
+
+def test_layers_that_only_predict_ahead_are_not_loaded(folder: Path) -> None:
+    write(folder, LLAMA | {"model_type": "granite", "num_hidden_layers": 2})
+    layers = {f"model.layers.{layer}.mlp.up_proj.weight": ("BF16", (100, 5)) for layer in range(3)}
+    write_safetensors(folder / "model.safetensors", layers)
     assert read_folder(folder).total_params == 1000
+
+
+def test_a_broken_weight_file_is_refused(folder: Path) -> None:
+    write(folder, LLAMA | {"model_type": "granite"})
+    (folder / "model.safetensors").write_bytes(b"\0" * 1000)
+    with pytest.raises(ModelError, match=r"model\.safetensors: error: "):
+        read_folder(folder)
 
 
 def test_a_quantised_size_is_read_back_as_it_was_stored(folder: Path) -> None:
