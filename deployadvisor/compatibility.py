@@ -202,13 +202,16 @@ def _driver(engine: Engine, site: Site) -> Answer:
 
 
 def _model(engine: Engine, model: Model) -> Answer:
+    reads_gguf = engine_policy(engine).overhead.files == "gguf"
+    if model.files == "gguf" and not reads_gguf:
+        return False, "is planned with safetensors checkpoints, not with GGUF files"
     architectures = engine.architectures
     last = architectures.removed.get(model.architecture)
     if last is not None:
         earlier = engine.earlier_for(model.architecture)
         dropped = f"{model.architecture} was dropped after {last}"
         return (True, f"{dropped}, so {earlier.version} is pinned") if earlier else (False, dropped)
-    if engine_policy(engine).overhead.files == "gguf":
+    if reads_gguf:
         return _YES
     if architectures.serves(model.architecture) is False:
         return False, f"{model.architecture} is not among its architectures"

@@ -178,7 +178,8 @@ def _setup(chosen: Assessment) -> _Setup:
     if fit is None:
         order = precision_order(engine_policy(chosen.engine).overhead.files)
         wanted = next((name for name in order if name != "native"), chosen.model.native_format)
-        precision = wanted if precisions()[wanted].kind == "gguf" else chosen.model.native_format
+        remade = chosen.model.files != "gguf" and precisions()[wanted].kind == "gguf"
+        precision = wanted if remade else chosen.model.native_format
         limit = chosen.model.max_position_embeddings or demand.context_tokens
         return _Setup(precision, min(demand.context_tokens, limit), demand.peak_concurrency)
     context = fit.load.context_tokens

@@ -106,7 +106,7 @@ class Profile(BaseModel):
     customization: Customization | Open | None = None
     """How far the model must be adapted to the task."""
     model: Line | None = None
-    """A wanted model: hub id or alias in the catalogue, or a local folder with config.json."""
+    """A wanted model: hub id or alias in the catalogue, a local folder with config.json, or a GGUF file."""
     quality: Quality | Open | None = None
     """Quality class wanted when no model is named."""
     context_tokens: Tokens | Open | None = None

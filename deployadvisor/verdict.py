@@ -167,12 +167,12 @@ def is_folder(name: str) -> bool:
 
 
 def named_model(name: str) -> Model:
-    """A catalogue model by id or alias, or a local folder with ``config.json``."""
+    """A catalogue model by id or alias, a local folder with ``config.json``, or a GGUF file."""
     where = Where("model")
     if name.endswith(".gguf"):
-        raise ModelError(
-            f'"{name}": GGUF files cannot be read yet', where=where, remedy="name the model it was made from"
-        )
+        from deployadvisor.sizing.gguf_model import read_gguf_model  # noqa: PLC0415 - most models are in the catalogue
+
+        return read_gguf_model(Path(name).expanduser())
     if is_folder(name):
         path = Path(name).expanduser()
         if not path.is_dir():
@@ -251,6 +251,8 @@ def _tuning_fact(model: Model, site: Site) -> Found:
     """The most that the cards hold: full tuning, else an adapter by LoRA or QLoRA."""
     if site.cards is None:
         return _computed("can_tune", "nothing", "no accelerator here")
+    if model.files == "gguf":
+        return _computed("can_tune", "nothing", "a GGUF file is not tuned; name the model it was made from")
     geometry = geometry_of(model)
     source = ""
     for method, value in _TUNING:

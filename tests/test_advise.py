@@ -168,7 +168,7 @@ def test_a_saved_answer_can_be_read_again() -> None:
     [
         ({"model": "Qwen/Qwen3-8"}, ModelError, 'did you mean "Qwen/Qwen3-8B"'),
         ({"model": "./nowhere"}, ModelError, "is not a folder"),
-        ({"model": "x.gguf"}, ModelError, "GGUF files cannot be read yet"),
+        ({"model": "x.gguf"}, ModelError, "x.gguf"),
         ({"hardware": "3x Banana 9000"}, HardwareError, "Banana"),
         ({"regulations": ["gdrp"]}, ProfileError, 'did you mean "gdpr"'),
         ({"data_sensitivity": "secret"}, ProfileError, "is not one of public"),

@@ -130,6 +130,10 @@ class Model(Sourced):
     """Part of ``total_params`` that reads images; quantised checkpoints usually leave it alone."""
     params_source: str
     native_format: str = "bf16"
+    files: Literal["safetensors", "gguf"] = "safetensors"
+    """What the weights are stored in; a model of the catalogue can also be had as GGUF files."""
+    stored_bytes: int | None = None
+    """Bytes of the tensors, where their headers were read."""
     """Number format of the published checkpoint: bf16, fp8, int4, mxfp4, nvfp4."""
 
     licence: str | None = None

@@ -47,7 +47,7 @@ def best_precision(
     last = PrecisionChoice(None, None)
     hint = None
     for name in _candidates(geometry, policy.overhead.files):
-        refusal = _refusal(name, engine, cards)
+        refusal = None if geometry.files == "gguf" else _refusal(name, engine, cards)
         if refusal:
             passed_over.append((name, refusal))
             continue
@@ -68,9 +68,9 @@ def best_precision(
 
 def _way(geometry: Geometry, name: str, engine: Engine) -> tuple[Obtained, str | None] | None:
     """How the format is had from this checkpoint, and the engine's word for it when it makes it itself."""
-    entry = precisions()[name]
     if name == geometry.native_format:
         return "own", None
+    entry = precisions()[name]
     if entry.kind == "gguf":
         return "gguf", None
     native = precisions().get(geometry.native_format)
@@ -81,7 +81,13 @@ def _way(geometry: Geometry, name: str, engine: Engine) -> tuple[Obtained, str |
 
 
 def _candidates(geometry: Geometry, files: FileKind) -> Iterator[str]:
-    """The order for this kind of files; of a quantised checkpoint only itself and formats of fewer whole bits."""
+    """The order for this kind of files; of a quantised checkpoint only itself and formats of fewer whole bits.
+
+    A GGUF file is what it is: nothing else is made of it.
+    """
+    if geometry.files == "gguf":
+        yield geometry.native_format
+        return
     native = precisions().get(geometry.native_format)
     for name in precision_order(files):
         if name != "native":

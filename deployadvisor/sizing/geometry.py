@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deployadvisor.catalog.models import AttentionKind, GatedDeltaNet, Linear, Mamba2, Mla, Model
+from deployadvisor.catalog.precisions import FileKind
 
 _STATE_BYTES = 4  # recurrent states are kept in fp32
 _CONVOLUTION_BYTES = 2  # inputs of the short convolution stay in the model's 16 bit
@@ -68,6 +69,9 @@ class Geometry:
     vision_params: int
     context_limit: int | None
     native_format: str
+    files: FileKind
+    stored_bytes: int | None
+    """Bytes of all tensors in their own format, where headers were read."""
     params_source: str
 
 
@@ -99,6 +103,8 @@ def geometry_of(model: Model) -> Geometry:
         vision_params=model.vision_params or 0,
         context_limit=model.max_position_embeddings,
         native_format=model.native_format,
+        files=model.files,
+        stored_bytes=model.stored_bytes,
         params_source=model.params_source,
     )
 

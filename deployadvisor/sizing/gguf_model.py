@@ -135,6 +135,8 @@ def _params(keys: Keys, gguf: Gguf) -> dict[str, Any]:
         "embedding_params": _elements(tensor for tensor in used if tensor.name in _EMBEDDINGS),
         "params_source": f"{len(gguf.tensors):,} tensors of the file, {gguf.bytes:,} bytes",
         "native_format": _format(gguf),
+        "files": "gguf",
+        "stored_bytes": sum(tensor.bytes for tensor in used),
     }
 
 

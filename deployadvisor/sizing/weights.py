@@ -28,6 +28,8 @@ class Bytes:
 
 def weight_bytes(geometry: Geometry, precision: str) -> Bytes | Unknown:
     """Bytes of all weights of ``geometry`` stored as ``precision``."""
+    if precision == geometry.native_format and geometry.stored_bytes:
+        return Bytes(geometry.stored_bytes, geometry.params_source)
     if precision == geometry.native_format and precision not in precisions():
         return Unknown(unknown=f'not supported yet: weights quantised as "{precision}"')
     entry = find_precision(precision)

@@ -25,7 +25,10 @@ from deployadvisor.verdict import named_model
 
 @click.command("estimate", epilog='Example: deployadvisor estimate --model Qwen/Qwen3-8B --hardware "1x RTX 4090"')
 @click.option(
-    "--model", "model_name", required=True, help="Catalogue model, alias, or local folder with config.json."
+    "--model",
+    "model_name",
+    required=True,
+    help="Catalogue model, alias, folder with config.json, or GGUF file.",
 )
 @click.option("--hardware", default="probe", show_default=True, help="Machine, as for recommend.")
 @click.option("--engine", "engine_name", default="vllm", show_default=True, help="Engine whose memory policy counts.")
