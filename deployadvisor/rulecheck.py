@@ -65,7 +65,7 @@ def load_properties(rulebook: Rulebook) -> Properties:
 
 def _texts(rulebook: Rulebook) -> Iterator[Issue]:
     yield from check_rule_texts(rulebook.rulesets)
-    if rulebook.chinese.language != "en":
+    if rulebook.chinese.language != "en" and not rulebook.overlays:  # an overlay speaks one language
         yield from check_translation(rulebook.chinese, rulebook.rulesets, rulebook.vocabulary)
 
 

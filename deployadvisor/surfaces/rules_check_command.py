@@ -15,12 +15,16 @@ from deployadvisor.surfaces import options
 
 @click.command("check", epilog="Example: deployadvisor rules check --rules my-rules/ --all")
 @options.rules_option
+@options.overlay_option
 @click.option("--all", "show_accepted", is_flag=True, help="Show accepted warnings too, each with its reason.")
 @options.json_option
-def command(rules_folder: Path | None, show_accepted: bool, as_json: bool) -> int:
-    """Prove what the rules promise, and find gaps; exit code 1 for an error or a warning that nobody accepted."""
+def command(rules_folder: Path | None, overlays: tuple[Path, ...], show_accepted: bool, as_json: bool) -> int:
+    """Prove what the rules promise, and find gaps; exit code 1 for an error or a warning that nobody accepted.
+
+    With an overlay, see which promises of the base it breaks: hard rules it cannot weaken, but habits it may change.
+    """
     started = time.perf_counter()
-    report = check(load_rules(rules_folder), datetime.now(UTC).date())
+    report = check(load_rules(rules_folder, overlays), datetime.now(UTC).date())
     seconds = time.perf_counter() - started
     if as_json:
         options.print_json(_as_dict(report, seconds))

@@ -53,3 +53,11 @@ def test_accepted_warnings_are_shown_when_asked_for(capsys: pytest.CaptureFixtur
 def test_rules_that_do_not_load_are_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", "--rules", str(tmp_path / "gone")]) == 2
     assert "no such rules folder" in capsys.readouterr().err
+
+
+def test_an_overlay_is_shown_which_promises_it_breaks(capsys: pytest.CaptureFixture[str]) -> None:
+    overlay = Path(__file__).parents[2] / "docs/examples/overlays/managed-fleet.yaml"
+    assert main(["rules", "check", "--overlay", str(overlay)]) == 1
+    out = capsys.readouterr().out
+    assert "small-open-services-stay-hosted" in out
+    assert "DA013 error: no text in zh" not in out
