@@ -17,8 +17,8 @@ from deployadvisor.compatibility import Assessment
 from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, Where, nearest
 from deployadvisor.explanation import Explanation
+from deployadvisor.hardware.here import machine_for
 from deployadvisor.hardware.machine import Machine
-from deployadvisor.hardware.spec import resolve_hardware
 from deployadvisor.plan import Planned, routes_of
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Origin, Recommendation, RulesetRef
@@ -50,17 +50,11 @@ def recommend(
         raise DeployAdvisorError(f'lang "{lang}" is not one of en, zh', suggestion=nearest(lang, ("en", "zh")))
     project = _with_known_regulations(_project(profile, answers))
     rulebook = load_rules(rules, () if overlay is None else overlay)
-    machine = resolve_hardware(hardware if hardware is not None else project.hardware, _probe)
+    machine = machine_for(hardware if hardware is not None else project.hardware)
     answer = answer_to(project, Bench(rulebook, machine), strict=strict)
     advice = _advice(answer, "zh" if lang == "zh" else "en")
     advice._origin = Origin(rules, overlay)
     return advice
-
-
-def _probe() -> Machine:
-    from deployadvisor.hardware.probe import probe  # noqa: PLC0415 - most questions name their hardware
-
-    return probe()
 
 
 def load_advice(document: Document, rules: Path | str | None = None, overlay: Paths | None = None) -> Recommendation:

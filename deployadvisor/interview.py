@@ -22,8 +22,9 @@ from deployadvisor.decide.interview import Outlook, questions, settled, sources
 from deployadvisor.decide.ruleset import Ruleset
 from deployadvisor.decide.vocabulary import Fact, Input
 from deployadvisor.facts import provider_attributes
+from deployadvisor.hardware.here import machine_for
 from deployadvisor.hardware.machine import Machine, value_of
-from deployadvisor.hardware.spec import machine_from_phrase, resolve_hardware
+from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.plan import HOSTED_ROUTES, ROUTE_ROLES, make_plan
 from deployadvisor.profile import Profile, allowed_values
 from deployadvisor.rulebook import Rulebook
@@ -107,7 +108,7 @@ class Interview:
         profile, machine = self.profile, self.machine
         profile = profiles.from_answers({**profile.answers(), key: _named(key, value)}, source="answer")
         if key == "hardware":
-            machine = resolve_hardware(value, _probe)
+            machine = machine_for(value)
         return replace(self, profile=profile, machine=machine, previous=self)
 
     def skip(self) -> Interview:
@@ -143,7 +144,7 @@ def begin(profile: Profile, rulebook: Rulebook, hardware: str | None = None, lan
             profile = profile.model_copy(update={key: _named(key, value)})
     if hardware is not None:
         profile = profiles.from_answers({**profile.answers(), "hardware": hardware})
-    machine = resolve_hardware(profile.hardware, _probe) if profile.hardware else None
+    machine = machine_for(profile.hardware) if profile.hardware else None
     return Interview(rulebook, profile, machine, lang)
 
 
@@ -167,12 +168,6 @@ def _named(key: str, value: Any) -> Any:
     if key == "model":
         named_model(value)
     return value
-
-
-def _probe() -> Machine:
-    from deployadvisor.hardware.probe import probe  # noqa: PLC0415 - most answers name their hardware
-
-    return probe()
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Losers:
                 yield Rejected(engine=name, objections=self._objections(rules, details))
         if self.planned.provider:
             for name, rules in _forbidden(self.verdict.provider):
-                yield Rejected(provider=name, objections=self._objections(rules, _no_details))
+                yield Rejected(provider=name, objections=self._objections(rules))
 
     def runners_up(self) -> Iterator[RunnerUp]:
         """Allowed routes that lost, then allowed engines; none while the answer is open."""
@@ -114,7 +114,7 @@ class Losers:
         """What stands against a hosted provider."""
         decision = self.verdict.provider
         if rules := dict(_forbidden(decision)).get(name):
-            return self._objections(rules, _no_details)
+            return self._objections(rules)
         return RunnerUp(provider=name, **self._lost(self.rulebook.provider, decision, decision.standings[name]))
 
     def anywhere(self, name: str, routes: Sequence[str]) -> Against:
@@ -140,14 +140,14 @@ class Losers:
 
     # In words
 
-    def _objections(self, rules: Iterable[Rule], details: _Details) -> tuple[Objection, ...]:
+    def _objections(self, rules: Iterable[Rule], details: _Details | None = None) -> tuple[Objection, ...]:
         return tuple(
             Objection(
                 rule=rule.id,
                 because=None if rule.is_missing else self.texts.rule(rule),
                 missing=self.texts.rule(rule) if rule.is_missing else None,
                 where=str(rule.where),
-                details=tuple(details(rule)),
+                details=tuple(details(rule)) if details else (),
             )
             for rule in rules
         )
@@ -206,7 +206,3 @@ def _engine_details(assessment: Assessment, rule: Rule) -> list[str]:
     """The sentences behind the attributes that a rule tests."""
     texts = (assessment.details.get(test.fact) for test in tests_in(rule.when))
     return [text for text in texts if text]
-
-
-def _no_details(rule: Rule) -> list[str]:  # noqa: ARG001 - the signature of a source of details
-    return []

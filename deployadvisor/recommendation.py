@@ -16,6 +16,7 @@ from deployadvisor.hardware.machine import Machine
 
 if TYPE_CHECKING:
     from deployadvisor.render.folder import WriteReport
+    from deployadvisor.reopen import Reopened
 
 Status = Literal["decided", "open", "blocked"]
 Basis = Literal["answered", "assumed", "probed", "computed", "looked up", "measured", "unknown"]
@@ -369,24 +370,23 @@ class Recommendation(_Part):
 
     def why(self) -> Why:
         """The facts that force this answer, none of which can be spared, and the rules that speak for it."""
-        from deployadvisor.reopen import reopen  # noqa: PLC0415 - decides again, hence only when asked
-
-        return reopen(self).why()
+        return self._reopened().why()
 
     def why_not(self, name: str) -> tuple[Objection, ...] | RunnerUp:
         """Objections to a route, engine or provider, or the level and the rule at which it lost.
 
         Raises DeployAdvisorError when ``name`` was chosen or names nothing that could be.
         """
-        from deployadvisor.reopen import reopen  # noqa: PLC0415
-
-        return reopen(self).why_not(name)
+        return self._reopened().why_not(name)
 
     def what_would_change(self, to: str | None = None) -> tuple[Change, ...]:
         """The cheapest changed answers that lead to each other route, or to the one named; each decided to see.
 
         Last, not actionable, come single facts that nobody can simply change but on which the answer hinges.
         """
-        from deployadvisor.reopen import reopen  # noqa: PLC0415
+        return self._reopened().what_would_change(to)
 
-        return reopen(self).what_would_change(to)
+    def _reopened(self) -> Reopened:
+        from deployadvisor.reopen import reopen  # noqa: PLC0415 - a verb that delegates: the question is decided again
+
+        return reopen(self)

@@ -25,8 +25,8 @@ from deployadvisor.decide.cells import Cells
 from deployadvisor.decide.compiled import compiled
 from deployadvisor.decide.vectorised import Codes, winner_table
 from deployadvisor.errors import DeployAdvisorError
+from deployadvisor.hardware.here import machine_for
 from deployadvisor.hardware.machine import Machine
-from deployadvisor.hardware.spec import resolve_hardware
 from deployadvisor.plan import make_plan
 from deployadvisor.profile import Line, Profile, allowed_values
 from deployadvisor.rulebook import Paths, Rulebook, load_rules
@@ -112,7 +112,7 @@ class Sweep:
         self.free = tuple(key for key in keys if key in free)
         self.labels = tuple(key for key in keys if key in _LABELS)
         self.bound = tuple(key for key in keys if key not in self.free and key not in self.labels)
-        self._machine = lru_cache(maxsize=64)(_machine)
+        self._machine = lru_cache(maxsize=64)(machine_for)
         self._groups: dict[tuple[str, ...], _Group] = {}
 
     @property
@@ -262,12 +262,6 @@ def free_keys(rulebook: Rulebook) -> frozenset[str]:
     compared = {*rulebook.engine.tests_of, *rulebook.provider.tests_of}
     words = {fact.name for fact in facts.values() if fact.values and not fact.derived}
     return frozenset(words - sources - compared)
-
-
-def _machine(hardware: Machine | str | None) -> Machine:
-    from deployadvisor.hardware.probe import probe  # noqa: PLC0415 - most sweeps name their hardware
-
-    return resolve_hardware(hardware, probe)
 
 
 @contextlib.contextmanager

@@ -34,9 +34,9 @@ class Cursor:
     def number(self, layout: struct.Struct) -> int | float | bool:
         """The next number, stored as ``layout``."""
         self._have(layout.size)
-        (value,) = layout.unpack_from(self._chunk, self._at)
+        value: int | float | bool = layout.unpack_from(self._chunk, self._at)[0]
         self._at += layout.size
-        return value  # type: ignore[no-any-return]
+        return value
 
     def length(self) -> int:
         """The next eight bytes, the length of what follows or a number of things."""

@@ -42,6 +42,7 @@ def _git_archive(tree: str) -> bytes:
 
 
 def _git(tree: str, *arguments: str) -> bytes:
+    """What git prints. No shell, and the user's text only after ``--end-of-options``: it cannot become an option."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=True, timeout=_SECONDS)  # noqa: S603, S607
     except FileNotFoundError:

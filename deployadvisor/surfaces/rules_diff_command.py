@@ -10,7 +10,7 @@ import click
 
 from deployadvisor.decide.difference import Difference, Move, difference
 from deployadvisor.decide.findings import in_words
-from deployadvisor.decide.versions import carries, parse_version
+from deployadvisor.decide.versions import Version, carries, parse_version
 from deployadvisor.errors import RulesError
 from deployadvisor.rulebook import DECISIONS, Rulebook, load_rules
 from deployadvisor.surfaces import options
@@ -66,13 +66,15 @@ def _rulebook(name: str) -> Rulebook:
 def _is_carried(found: Difference, versioned: bool) -> bool:
     if not versioned:
         return True
-    before, after = parse_version(found.before), parse_version(found.after)
-    for text, version in ((found.before, before), (found.after, after)):
-        if version is None:
-            raise RulesError(f"{found.name}: version {text} is not three numbers such as 1.2.0")
-    assert before is not None  # noqa: S101 - checked above
-    assert after is not None  # noqa: S101 - checked above
+    before, after = (_version(found.name, text) for text in (found.before, found.after))
     return carries(before, after, found.bump)
+
+
+def _version(ruleset: str, text: str) -> Version:
+    version = parse_version(text)
+    if version is None:
+        raise RulesError(f"{ruleset}: version {text} is not three numbers such as 1.2.0")
+    return version
 
 
 # As text
