@@ -48,7 +48,7 @@ def reopen(advice: Recommendation) -> Reopened:
     bench = Bench(load_rules(origin.rules, () if origin.overlay is None else origin.overlay), advice.machine)
     reopened = Reopened(answer_to(profile, bench, strict=advice.strict), advice.lang)
     if difference := reopened.difference(advice):
-        warnings.warn(difference, OtherRulesWarning, stacklevel=3)
+        warnings.warn(difference, OtherRulesWarning, stacklevel=4)
     return reopened
 
 
