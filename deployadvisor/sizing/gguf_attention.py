@@ -1,7 +1,8 @@
 """What each layer of a GGUF model caches, from its metadata: by architecture, never guessed.
 
 Keys and defaults: llama.cpp, gguf-py/gguf/constants.py and ``load_arch_hparams`` in src/models/*.cpp. An
-architecture whose cache has no formula here is "unsupported"; one that is not listed is unknown.
+architecture that is not listed, or says something that its reader does not understand, is of "unknown" attention,
+for which sizing has bounds.
 """
 
 from __future__ import annotations
@@ -115,8 +116,15 @@ def _only(values: Sequence[int]) -> int | None:
 # One reader a kind of attention
 
 
-def _unsupported(_: Keys) -> Fields:
-    return {"attention": "unsupported"}
+def unknown(keys: Keys) -> Fields:
+    """Attention without a formula: the widest row of any layer, from which sizing makes a bound."""
+    if not any(keys.per_layer("attention.head_count") or ()):
+        return {"attention": "unknown"}
+    heads, most = max(head_counts(keys)), max(_kv_heads(keys))
+    rows = (_row(keys), _row(keys, "_swa"))
+    key, value = (max(widths) for widths in zip(*rows, strict=True))
+    kv_heads = most if most and heads % most == 0 else heads
+    return {"attention": "unknown", "num_key_value_heads": kv_heads} | _widths(key, value)
 
 
 def _plain(keys: Keys) -> Fields:
@@ -124,7 +132,7 @@ def _plain(keys: Keys) -> Fields:
     heads, (key, value) = _kv_heads(keys), _row(keys)
     kv_heads = _only(heads)
     if kv_heads is None:
-        return _unsupported(keys)
+        return unknown(keys)
     growing = sum(1 for count in heads if count)
     return {
         "attention": "mha" if kv_heads == max(head_counts(keys)) else "gqa",
@@ -143,9 +151,10 @@ def _windowed(keys: Keys, period: int | None = None, window: int | None = None) 
     if window is None:
         return _plain(keys)
     bounded = _window_layers(keys, period)
-    cached = keys.layers - (keys.whole("attention.shared_kv_layers", least=0) or 0)
+    shared = keys.whole("attention.shared_kv_layers", least=0) or 0
+    cached = keys.layers - shared
     if bounded is None or cached < 1:
-        return _unsupported(keys)
+        return unknown(keys)
     if not any(bounded) and cached == keys.layers:
         return _plain(keys)
     heads = _kv_heads(keys)[:cached]
@@ -153,8 +162,9 @@ def _windowed(keys: Keys, period: int | None = None, window: int | None = None) 
     full = [count for count, short in zip(heads, bounded, strict=False) if not short]
     rows = _two_rows(keys, sliding, full)
     if rows is None:
-        return _unsupported(keys)
+        return unknown(keys)
     counts = {"full_attention_layers": len(full), "sliding_layers": len(sliding)}
+    counts |= {"num_kv_shared_layers": shared} if shared else {}
     return {"attention": "gqa_swa", "sliding_window": window} | counts | rows
 
 
@@ -185,8 +195,8 @@ def _two_rows(keys: Keys, sliding: list[int], full: list[int]) -> Fields | None:
 
 def _chunked(keys: Keys) -> Fields:
     fields = _plain(keys)
-    if fields["attention"] == "unsupported" or keys.has("attention.sliding_window"):
-        return _unsupported(keys)
+    if fields["attention"] == "unknown" or keys.has("attention.sliding_window"):
+        return unknown(keys)
     full = keys.layers // _LLAMA4_PERIOD
     counts = {"full_attention_layers": full, "sliding_layers": keys.layers - full}
     return fields | {"attention": "chunked", "attention_chunk_size": _LLAMA4_CHUNK} | counts
@@ -267,7 +277,7 @@ def _hybrid(keys: Keys, recurrent: Sequence[bool], linear: Fields) -> Fields:
     heads = [count for count, without in zip(_kv_heads(keys), recurrent, strict=True) if not without and count]
     kv_heads = _only(heads)
     if kv_heads is None or not any(recurrent):
-        return _unsupported(keys)
+        return unknown(keys)
     counts = {"full_attention_layers": len(heads), "linear_or_ssm_layers": sum(recurrent)}
     key, value = _row(keys)
     return (
@@ -294,8 +304,6 @@ _NAMES: tuple[tuple[Reader, str], ...] = (
     (_delta_net, "qwen3next qwen35 qwen35moe"),
     (_mamba2, "nemotron_h nemotron_h_moe granitehybrid"),
     (_mamba1, "jamba"),
-    (_unsupported, "gemma3n glm-dsa deepseek4 kimi-linear lfm2 lfm2moe falcon-h1 mamba mamba2 rwkv6 rwkv7"),
-    (_unsupported, "minicpm3 plm plamo2 step35 afmoe bailingmoe2 grok openelm"),
 )
 READERS: Mapping[str, Reader] = {name: reader for reader, names in _NAMES for name in names.split()}
 """What ``general.architecture`` means for the cache."""

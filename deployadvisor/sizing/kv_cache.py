@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from deployadvisor.catalog.overheads import Window
 from deployadvisor.catalog.precisions import kv_element_bytes
 from deployadvisor.hardware.machine import Unknown
-from deployadvisor.sizing.geometry import Geometry, KvRows, KvState
+from deployadvisor.sizing.cache_layers import KvRows, KvState
+from deployadvisor.sizing.geometry import Geometry
+from deployadvisor.sizing.kv_storage import Card
 
 EXACT = Window(bounded=True)
 """A window that keeps exactly its own width, as transformers does."""
@@ -21,16 +23,23 @@ EXACT = Window(bounded=True)
 
 @dataclass(frozen=True, slots=True)
 class KvCache:
-    """Bytes that sequences keep; all figures are those of one replica unless ``split`` is given."""
+    """Bytes that sequences keep; all figures are those of one replica unless ``tensor_parallel`` is given.
+
+    Where ``least`` is set this is the most that can be cached and ``least`` what certainly is; ``why_bounds``
+    says to a user what is not known.
+    """
 
     rows: tuple[KvRows, ...]
     states: tuple[KvState, ...]
     element_bytes: float
+    least: KvCache | None = None
+    why_bounds: str | None = None
 
     @property
     def growing_bytes_per_token(self) -> int:
         """Bytes of every further token, in the layers that never forget."""
-        return math.ceil(sum(rows.elements for rows in self.rows if not rows.window) * self.element_bytes)
+        growing = sum(rows.elements / rows.tokens_per_row for rows in self.rows if not rows.window)
+        return math.ceil(growing * self.element_bytes)
 
     def fixed_bytes(self, context_tokens: int | None = None) -> int:
         """Bounded part of one sequence: windows filled as far as ``context_tokens`` fills them, and states."""
@@ -52,34 +61,21 @@ class KvCache:
     ) -> float:
         """Bytes of one sequence on one of ``tensor_parallel`` cards, as an engine with ``window`` stores it.
 
-        Cards divide the KV heads, never one head: a latent row lies on every card, and beyond ``kv_heads``
-        cards heads are repeated.
+        Cards divide the KV heads and the heads of a state, never one head: a latent row and an indexer's key lie
+        on every card, and beyond the KV heads cards hold repeated heads.
         """
-        kept = sum(
-            rows.elements
-            / min(tensor_parallel, rows.heads)
-            * _tokens_kept(rows, context_tokens, window, batch_tokens)
-            for rows in self.rows
-            if rows.elements
-        )
-        state = sum(group.layers * group.bytes_per_layer / min(tensor_parallel, group.heads) for group in self.states)
-        return kept * self.element_bytes + state
+        card = Card(self.rows, self.states, self.element_bytes, tensor_parallel, window)
+        return card.bytes(context_tokens, batch_tokens)
 
 
 def kv_cache(geometry: Geometry, kv_dtype: str = "auto") -> KvCache | Unknown:
-    """The KV cache of a model stored as ``kv_dtype``; Unknown, with the reason, where no formula is known."""
-    if geometry.unsupported:
-        return Unknown(unknown=geometry.unsupported)
-    return KvCache(geometry.rows, geometry.states, kv_element_bytes(kv_dtype))
+    """The KV cache of a model stored as ``kv_dtype``; Unknown, with the reason, where not even a bound is known.
 
-
-def _tokens_kept(rows: KvRows, context_tokens: int, window: Window, batch_tokens: int) -> int:
-    """Tokens an engine keeps in these layers: whole blocks, and beside a window what is being computed.
-
-    vLLM: ``(ceil(min(window - 1 + batch, context) / block) + 1) * block`` (vllm/v1/kv_cache_interface.py).
+    Attention of no known kind gives bounds: see ``KvCache.least``.
     """
-    block = window.block_tokens
-    if not (rows.window and window.bounded):
-        return math.ceil(context_tokens / block) * block
-    kept = min(rows.window + window.extra_tokens + window.extra_batches * batch_tokens, context_tokens)
-    return (math.ceil(kept / block) + window.spare_blocks) * block
+    if geometry.cache_unknown:
+        return Unknown(unknown=geometry.cache_unknown)
+    size = kv_element_bytes(kv_dtype)
+    if geometry.why_bounds:
+        return KvCache(geometry.rows, geometry.states, size, KvCache((), (), size), geometry.why_bounds)
+    return KvCache(geometry.rows, geometry.states, size)

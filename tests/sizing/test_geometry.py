@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from deployadvisor.sizing.geometry import KvRows, geometry_of
+from deployadvisor.sizing.cache_layers import KvRows
+from deployadvisor.sizing.geometry import geometry_of
 
 from .builders import geometry, tiny
 
@@ -22,8 +25,8 @@ def test_values_may_be_narrower_than_keys() -> None:
 
 
 def test_a_window_without_layer_counts_bounds_every_layer() -> None:
-    full, windowed = geometry_of(tiny(attention="gqa_swa", sliding_window=32)).rows
-    assert (full.layers, windowed.layers, windowed.window) == (0, 4, 32)
+    (windowed,) = geometry_of(tiny(attention="gqa_swa", sliding_window=32)).rows
+    assert (windowed.layers, windowed.window) == (4, 32)
 
 
 def test_gemma_4_has_its_own_heads_in_full_attention_layers() -> None:
@@ -33,21 +36,45 @@ def test_gemma_4_has_its_own_heads_in_full_attention_layers() -> None:
 
 
 def test_a_latent_row_has_no_heads_to_divide() -> None:
-    assert geometry("deepseek-ai/DeepSeek-V3").rows == (KvRows(layers=61, heads=1, width=576),)
+    assert geometry("deepseek-ai/DeepSeek-V3").rows == (KvRows(layers=61, heads=1, width=576, kind="latent"),)
 
 
-@pytest.mark.parametrize("field", ["num_hidden_layers", "num_key_value_heads"])
-def test_a_missing_field_is_a_reason_not_a_guess(field: str) -> None:
-    shape = geometry_of(tiny(**{field: None}))
-    assert shape.rows == ()
-    assert shape.unsupported == f"{field} of test/tiny is not known"
+def test_an_indexer_caches_in_its_own_layers() -> None:
+    latent, index = geometry("zai-org/GLM-5.2").rows
+    assert (latent.layers, latent.width) == (78, 576)
+    assert (index.layers, index.width, index.kind) == (21, 128, "index")
 
 
-def test_an_unknown_kind_of_attention_says_so() -> None:
-    assert (
-        geometry_of(tiny(attention="unsupported")).unsupported
-        == "not supported yet: the attention of LlamaForCausalLM"
-    )
+def test_compressed_layers_keep_a_window_and_a_row_for_several_tokens() -> None:
+    window, sparse, index, heavy = geometry("deepseek-ai/DeepSeek-V4-Flash").rows
+    assert (window.layers, window.width, window.window) == (43, 512, 128)
+    assert [(rows.layers, rows.width, rows.tokens_per_row) for rows in (sparse, index, heavy)] == [
+        (21, 512, 4),
+        (21, 128, 4),
+        (20, 512, 128),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"num_hidden_layers": None}, "num_hidden_layers"),
+        ({"num_key_value_heads": None}, "num_key_value_heads"),
+        ({"num_key_value_heads": None, "attention": "unknown"}, "num_key_value_heads"),
+        ({"attention": "gqa_swa"}, "sliding_window"),
+    ],
+)
+def test_a_missing_field_is_a_reason_not_a_guess(changes: dict[str, Any], field: str) -> None:
+    shape = geometry_of(tiny(**changes))
+    assert (shape.rows, shape.why_bounds) == ((), None)
+    assert shape.cache_unknown == f"{field} of test/tiny is not known"
+
+
+def test_attention_of_no_known_kind_is_bounded_by_full_rows() -> None:
+    shape = geometry_of(tiny(attention="unknown", attention_note="it has waves"))
+    assert shape.rows == geometry_of(tiny()).rows
+    assert shape.cache_unknown is None
+    assert str(shape.why_bounds).startswith("how LlamaForCausalLM caches is not known (it has waves): at most every")
 
 
 def test_embeddings_count_once_when_tied() -> None:
