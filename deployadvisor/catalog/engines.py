@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from deployadvisor.catalog.architectures import Architectures, EngineId, architectures
 from deployadvisor.catalog.gpus import Vendor
@@ -20,8 +20,8 @@ from deployadvisor.errors import CatalogError
 from deployadvisor.resources import catalog_file
 
 Os = Literal["linux", "macos", "windows"]
-Format = Literal["bf16", "fp16", "fp8", "awq", "gptq", "mxfp4", "nvfp4", "gguf", "bnb", "exl3"]
-"""Weight formats; the first seven are safetensors checkpoints."""
+Format = Literal["bf16", "fp16", "fp8", "int8", "awq", "gptq", "gptq_8bit", "mxfp4", "nvfp4", "gguf", "bnb", "exl3"]
+"""Weight formats, all but the last three safetensors checkpoints; ``int8`` is 8-bit weights and activations."""
 PlanField = Literal[
     "model",
     "served_name",
@@ -32,6 +32,7 @@ PlanField = Literal[
     "backend",
     "tensor_parallel",
     "pipeline_parallel",
+    "expert_parallel",
     "max_model_len",
     "context",
     "max_concurrency",
@@ -208,6 +209,14 @@ class MemoryPolicy(Frozen):
     note: str | None = None
 
 
+class ContextDefault(Frozen):
+    """The context that an engine opens when none is given, on machines of at least ``min_memory_gib``."""
+
+    min_memory_gib: NonNegativeFloat
+    """Memory of all accelerators together."""
+    tokens: PositiveInt
+
+
 class EarlierVersion(Frozen):
     """An older version that is pinned for models which the current one has dropped."""
 
@@ -262,9 +271,15 @@ class Engine(Sourced):
     lora: Lora
     tensor_parallel: bool
     pipeline_parallel: bool
+    data_parallel: bool = False
+    """Copies that share one address and deal out the requests among them."""
+    expert_parallel: bool = False
+    """Whole experts on different cards."""
     multi_node: bool
     max_concurrency: Concurrency
     memory_policy: MemoryPolicy
+    default_context: tuple[ContextDefault, ...] = ()
+    """From large to small machines; none where the engine opens the model's own context."""
     flags: Mapping[PlanField, Option] = Field(default_factory=dict)
     """Command-line options of the pinned version."""
     environment: Mapping[PlanField, Option] = Field(default_factory=dict)
@@ -289,6 +304,22 @@ class Engine(Sourced):
         '0.14.0'
         """
         return next((version for version in self.earlier if architecture in version.architectures), None)
+
+    def context_for(self, memory_gib: float) -> int | None:
+        """Tokens of context when none is given; None for the model's own.
+
+        >>> find_engine("ollama").context_for(24)
+        32768
+        """
+        return next((row.tokens for row in self.default_context if memory_gib >= row.min_memory_gib), None)
+
+    @model_validator(mode="after")
+    def every_machine_has_a_context(self) -> Self:
+        """Check that the rows fall from large to small machines, and the last one takes any."""
+        floors = [row.min_memory_gib for row in self.default_context]
+        if floors and (floors != sorted(floors, reverse=True) or floors[-1] != 0):
+            raise ValueError("default_context must fall in min_memory_gib down to 0")
+        return self
 
     def image_of(self, version: str | None) -> str | None:
         """The image of the pinned version, or of an earlier one that the plan names."""

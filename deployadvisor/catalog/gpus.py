@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from deployadvisor.catalog.lookup import Names, fold, load_entries
 from deployadvisor.catalog.provenance import Sourced
@@ -16,9 +16,12 @@ Vendor = Literal["nvidia", "amd", "apple", "intel", "huawei"]
 
 _GIB_PER_GB = 1e9 / 2**30
 _BRAND_WORDS = re.compile(
-    r"\((r|tm)\)|\b(nvidia|geforce|tesla|amd|instinct|apple|intel|huawei|graphics|gpu)\b",
+    r"\((r|tm)\)|\b(nvidia|geforce|tesla|amd|instinct|apple|intel|huawei|graphics|gpu)\b"
+    r"|\brtx(?=\d|\b)|英伟达|苹果|英特尔|华为|昇腾|显卡",
     re.IGNORECASE,
 )
+_SHORT_SIZE = re.compile(r"\b(\d{2,3})g\b", re.IGNORECASE)
+"""``80g``, as people write 80 GB; ``A10G`` is a card."""
 
 
 class Gpu(Sourced):
@@ -31,26 +34,30 @@ class Gpu(Sourced):
     vendor: Vendor
     architecture: str | None
     form_factor: str | None
-    memory_gb: float | None
+    memory_gb: PositiveFloat | None
     """Memory as marketed."""
-    memory_gib: float | None = None
+    memory_gib: PositiveFloat | None = None
     """Memory that a process sees: the total that ``nvidia-smi`` prints, where a listing was read."""
     memory_gib_source: str | None = None
+    cuda_gib: PositiveFloat | None = None
+    """Of ``memory_gib``, what CUDA hands out to processes, where a total of PyTorch or vLLM was read."""
+    cuda_gib_source: str | None = None
     memory_options_gb: tuple[int, ...] = ()
     """Sizes in which a unified-memory part is sold, smallest first; ``memory_gb`` is the largest."""
     unified_memory: bool = False
-    memory_bandwidth_gb_s: float | None
-    fp16_dense_tflops: float | None
+    memory_bandwidth_gb_s: float | None = Field(ge=50, le=50_000)
+    """The bounds catch a value in another unit."""
+    fp16_dense_tflops: float | None = Field(gt=0, le=20_000)
     """fp16 with fp32 accumulation where the vendor states it, without sparsity."""
-    fp8_dense_tflops: float | None
-    int8_dense_tops: float | None
-    fp4_dense_tflops: float | None
+    fp8_dense_tflops: PositiveFloat | None
+    int8_dense_tops: PositiveFloat | None
+    fp4_dense_tflops: PositiveFloat | None
     fp16_accumulate: bool = False
     """The fp16 figure is for fp16 accumulation; bf16 and fp32 accumulation run slower."""
     compute_capability: str | None
-    nvlink_gb_s: float | None
+    nvlink_gb_s: PositiveFloat | None
     """Bandwidth of all links of one accelerator, both directions added."""
-    tdp_w: float | None
+    tdp_w: PositiveFloat | None
     pcie_gen: int | None
     consumer: bool = False
     """Sold for desktops and laptops, not for data centres."""
@@ -69,6 +76,36 @@ class Gpu(Sourced):
         if self.memory_options_gb and max(self.memory_options_gb) != self.memory_gb:
             raise ValueError("memory_gb is not the largest of memory_options_gb")
         return self
+
+    @model_validator(mode="after")
+    def a_process_sees_no_more_than_is_sold(self) -> Self:
+        """Check the seen memory against the marketed one, which makers round from either kind of gigabyte."""
+        if self.memory_gib is not None and (self.memory_gb is None or round(self.memory_gib) > self.memory_gb):
+            raise ValueError(f"memory_gib {self.memory_gib} is more than memory_gb {self.memory_gb}")
+        return self
+
+    @model_validator(mode="after")
+    def narrower_numbers_are_not_slower(self) -> Self:
+        """Check that fp16, fp8 and fp4 rates do not fall, as they do when one is sparse and another dense."""
+        rates = (self.fp16_dense_tflops, self.fp8_dense_tflops, self.fp4_dense_tflops)
+        known = [rate for rate in rates if rate is not None]
+        if known != sorted(known):
+            raise ValueError(f"fp16, fp8 and fp4 rates fall: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def cuda_hands_out_less_than_the_tool_counts(self) -> Self:
+        """Check that both totals were read, the smaller one from CUDA."""
+        if self.cuda_gib is None and self.cuda_gib_source is None:
+            return self
+        if self.cuda_gib is None or self.cuda_gib_source is None or not self.cuda_gib < (self.memory_gib or 0):
+            raise ValueError(f"cuda_gib {self.cuda_gib} needs a source and a larger memory_gib")
+        return self
+
+    @property
+    def driver_gib(self) -> float | None:
+        """What the driver keeps for itself of a whole card."""
+        return self.memory_gib - self.cuda_gib if self.memory_gib and self.cuda_gib else None
 
     @property
     def usable_memory_gib(self) -> float | None:
@@ -107,4 +144,4 @@ def _names() -> Names:
 
 
 def _fold_without_brand(text: str) -> str:
-    return fold(_BRAND_WORDS.sub(" ", text))
+    return fold(_SHORT_SIZE.sub(r"\1gb", _BRAND_WORDS.sub(" ", text)))

@@ -7,15 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from deployadvisor.catalog.lookup import Names, load_entries, read_catalog, validate
+from deployadvisor.catalog.lookup import Names, read_catalog, validate
+from deployadvisor.catalog.model_checks import CHECKS
 from deployadvisor.catalog.provenance import Frozen, Sourced
-from deployadvisor.errors import CatalogError, ModelError
+from deployadvisor.catalog.republished import Reading, readings
+from deployadvisor.documents import Document
+from deployadvisor.errors import CatalogError, ModelError, nearest
 
-AttentionKind = Literal["mha", "gqa", "gqa_swa", "chunked", "mla", "hybrid_linear", "unsupported"]
+AttentionKind = Literal[
+    "mha",
+    "gqa",
+    "gqa_swa",
+    "gqa_indexed",
+    "chunked",
+    "mla",
+    "hybrid_linear",
+    "hybrid_latent",
+    "compressed",
+    "unknown",
+]
 Quality = Literal["small", "medium", "large", "frontier"]
 CommercialUse = Literal["yes", "conditional", "no", "unknown"]
 Role = Literal["serve", "desktop", "cpu", "lab"]
@@ -26,7 +41,7 @@ class Mla(Frozen):
 
     kv_lora_rank: PositiveInt
     q_lora_rank: PositiveInt | None
-    qk_rope_head_dim: PositiveInt
+    qk_rope_head_dim: NonNegativeInt
     qk_nope_head_dim: PositiveInt
     v_head_dim: PositiveInt
     index_head_dim: PositiveInt | None = None
@@ -34,12 +49,17 @@ class Mla(Frozen):
     index_n_heads: PositiveInt | None = None
     index_layers: PositiveInt | None = None
     """Layers with an indexer of their own, where the others reuse its choice."""
+    index_row: PositiveInt | None = None
+    """Elements that an indexer caches a token, where that is more than its key (GLM-5.3-Flash: key, gate, flag)."""
 
 
 class GatedDeltaNet(Frozen):
-    """Linear attention of Qwen3-Next and Qwen3.5: a state of fixed size instead of a growing cache."""
+    """Linear attention of Qwen3-Next and Qwen3.5: a state of fixed size instead of a growing cache.
 
-    kind: Literal["gated_delta_net"]
+    Kimi Delta Attention keeps a state of the same shape, with as many key heads as value heads.
+    """
+
+    kind: Literal["gated_delta_net", "kimi_delta_attention"]
     linear_num_value_heads: PositiveInt
     linear_num_key_heads: PositiveInt
     linear_value_head_dim: PositiveInt
@@ -67,7 +87,33 @@ class Mamba1(Frozen):
     mamba_d_conv: PositiveInt
 
 
-Linear = Annotated[GatedDeltaNet | Mamba2 | Mamba1, Field(discriminator="kind")]
+class ShortConvolution(Frozen):
+    """Layers of LFM2: the last ``conv_L_cache`` inputs of a short convolution and nothing else."""
+
+    kind: Literal["short_convolution"]
+    conv_L_cache: PositiveInt  # noqa: N815 - the name in config.json
+
+
+class LightningAttention(Frozen):
+    """Linear attention of MiniMax-01: a square state a head, kept in the model's 16 bit."""
+
+    kind: Literal["lightning_attention"]
+    linear_num_heads: PositiveInt
+    linear_head_dim: PositiveInt
+
+
+Linear = Annotated[
+    GatedDeltaNet | Mamba2 | Mamba1 | ShortConvolution | LightningAttention, Field(discriminator="kind")
+]
+
+
+class CompressedLayers(Frozen):
+    """Layers of DeepSeek-V4 that cache one row for every ``tokens_per_row`` tokens, beside a window of full rows."""
+
+    layers: PositiveInt
+    tokens_per_row: PositiveInt
+    index_head_dim: PositiveInt | None = None
+    """Width of the indexer's key, compressed alike."""
 
 
 class Gguf(Frozen):
@@ -78,11 +124,26 @@ class Gguf(Frozen):
     """Tag in the Ollama library, such as ``qwen3:8b``."""
 
 
+class Stored(Frozen):
+    """Bytes of a checkpoint that lies before us, and of the parts of it that several cards divide differently."""
+
+    bytes: PositiveInt
+    sure: Literal["exact", "computed", "bound"]
+    """Read from file headers; a formula over its ``config.json``; or the most it can be."""
+    embeddings: int = 0
+    """Input embedding and output head."""
+    experts: int = 0
+    """Routed experts."""
+    vision: int = 0
+
+
 class Model(Sourced):
     """One open-weight model. None: no source was read, or the architecture has no such part."""
 
     id: str
     aliases: tuple[str, ...] = ()
+    base: str | None = None
+    """The entry whose layers and counts this one shares; what is left out here is read there."""
     family: str
     architecture: str
     model_type: str
@@ -106,6 +167,8 @@ class Model(Sourced):
     sliding_layers: int | None = None
     """Layers bounded by ``sliding_window`` or ``attention_chunk_size``."""
     linear_or_ssm_layers: int | None = None
+    num_kv_shared_layers: PositiveInt | None = None
+    """Layers that read the cache of an earlier layer and keep none."""
     global_head_dim: PositiveInt | None = None
     """Head width of the full-attention layers where it differs; ``head_dim`` is then the windowed layers'."""
     num_global_key_value_heads: PositiveInt | None = None
@@ -118,6 +181,13 @@ class Model(Sourced):
     """Dense layers before the first mixture-of-experts layer."""
     mla: Mla | None = None
     linear: Linear | None = None
+    compressed: tuple[CompressedLayers, ...] = ()
+    index_head_dim: PositiveInt | None = None
+    """Width of a sparse-attention indexer's key beside plain keys and values (MiniMax-M3)."""
+    index_layers: PositiveInt | None = None
+    """Layers with such an indexer."""
+    attention_note: str = ""
+    """What about the attention is not known, where ``attention`` is "unknown"."""
 
     total_params: PositiveInt | None = None
     """What an engine loads: text and vision, without multi-token prediction."""
@@ -125,16 +195,18 @@ class Model(Sourced):
     """Parameters of the text model that one token passes through."""
     embedding_params: int | None = None
     """Input embedding alone; an untied output head has as many again. Both are usually left unquantised."""
+    embedding_note: str = ""
+    """Why the embedding is not ``vocab_size * hidden_size``."""
     routed_expert_params: int | None = None
     vision_params: int | None = None
     """Part of ``total_params`` that reads images; quantised checkpoints usually leave it alone."""
     params_source: str
     native_format: str = "bf16"
+    """Number format of the published checkpoint: bf16, fp8, int4, mxfp4, nvfp4."""
     files: Literal["safetensors", "gguf"] = "safetensors"
     """What the weights are stored in; a model of the catalogue can also be had as GGUF files."""
-    stored_bytes: int | None = None
-    """Bytes of the tensors, where their headers were read."""
-    """Number format of the published checkpoint: bf16, fp8, int4, mxfp4, nvfp4."""
+    stored: Stored | None = None
+    """Weights of the very checkpoint that was read, as an engine loads them."""
 
     licence: str | None = None
     commercial_use: CommercialUse = "unknown"
@@ -156,16 +228,25 @@ class Model(Sourced):
 
     @model_validator(mode="after")
     def layer_kinds_add_up(self) -> Self:
-        """Check that growing, bounded and recurrent layers do not outnumber the layers."""
-        kinds = (self.full_attention_layers, self.sliding_layers, self.linear_or_ssm_layers)
-        if self.num_hidden_layers and sum(count or 0 for count in kinds) > self.num_hidden_layers:
+        """Check that neither attention nor recurrent layers outnumber the layers; Falcon-H1's are both at once."""
+        full, sliding, recurrent = (self.full_attention_layers, self.sliding_layers, self.linear_or_ssm_layers)
+        most = max((full or 0) + (sliding or 0), recurrent or 0)
+        if self.num_hidden_layers and most > self.num_hidden_layers:
+            kinds = (full, sliding, recurrent)
             raise ValueError(f"more layer kinds {kinds} than num_hidden_layers {self.num_hidden_layers}")
         return self
 
     @model_validator(mode="after")
     def attention_has_its_fields(self) -> Self:
         """Check that the kind of attention comes with the block that sizing reads."""
-        needed = {"mla": self.mla, "hybrid_linear": self.linear, "chunked": self.attention_chunk_size}
+        needed = {
+            "mla": self.mla,
+            "hybrid_linear": self.linear,
+            "hybrid_latent": self.mla and self.linear,
+            "chunked": self.attention_chunk_size,
+            "compressed": self.compressed or None,
+            "gqa_indexed": self.index_head_dim and self.index_layers,
+        }
         if self.attention in needed and needed[self.attention] is None:
             raise ValueError(f'attention "{self.attention}" lacks its own fields')
         return self
@@ -190,16 +271,80 @@ class ModelDefault(Sourced):
 @cache
 def models() -> Mapping[str, Model]:
     """All models by Hugging Face id, in catalogue order."""
-    return load_entries("models", Model)
+    document = read_catalog("models")
+    rows: dict[str, dict[str, Any]] = document.value["models"]
+    return MappingProxyType({key: _entry(key, rows, document) for key in rows})
+
+
+def _entry(key: str, rows: Mapping[str, dict[str, Any]], document: Document) -> Model:
+    fields = {"id": key, **_shared(key, rows, document), **rows[key]}
+    model = validate(Model, fields, document, ("models", key))
+    for check in CHECKS:
+        if complaint := check(model):
+            raise CatalogError(f"{key}: {complaint}", where=document.where(("models", key)))
+    return model
+
+
+_TERMS = ("licence", "licence_note", "commercial_use", "quality", "quality_basis")
+_OWN = ("aliases", "gguf", "source", "checked_on", *_TERMS)
+"""Fields that an entry never takes from its base."""
+
+
+def _shared(key: str, rows: Mapping[str, dict[str, Any]], document: Document) -> dict[str, Any]:
+    """The fields that an entry takes from its base."""
+    base = rows[key].get("base")
+    if base is None:
+        return {}
+    if base not in rows or "base" in rows[base]:
+        message = f'{key}: base: "{base}" is not an entry with a geometry of its own'
+        raise CatalogError(message, where=document.where(("models", key, "base")), suggestion=nearest(base, rows))
+    return {field: value for field, value in rows[base].items() if field not in _OWN}
 
 
 def find_model(text: str) -> Model:
     """Return the model that an id, its part after the slash, an alias or an Ollama tag means.
 
+    A repository of another publisher's model (``-AWQ``, ``-FP8``, ``-GGUF`` ...) is read from its name.
+
     >>> find_model("qwen3 8b").id
     'Qwen/Qwen3-8B'
+    >>> find_model("RedHatAI/Qwen3-8B-quantized.w4a16").native_format
+    'int4'
     """
+    if _names().get(text) is None:
+        for reading in readings(text):
+            original = _repositories().get(reading.original)
+            if original is not None:
+                return _republished(text, models()[original], reading)
     return models()[_names().find(text)]
+
+
+def _republished(name: str, original: Model, reading: Reading) -> Model:
+    """The original as the repository ``name`` holds it, so far as its name says."""
+    if reading.republication.gguf:
+        return original.model_copy(update={"gguf": Gguf(repo=name)})
+    said = f'the ending "{reading.ending}" of the name' if reading.ending else "the name"
+    changes = {
+        "id": name,
+        "aliases": (),
+        "base": original.id,
+        "native_format": reading.republication.native_format or original.native_format,
+        "stored": None,
+        "quality_basis": f"as {original.id}" if original.quality else None,
+        "source": (f"{said}; all else as {original.id}", *reading.republication.source),
+    }
+    return original.model_copy(update=changes)
+
+
+@cache
+def _repositories() -> Names:
+    """Repository names alone: a short alias such as ``Qwen2.5-7B`` may be another model of its publisher."""
+    names = {model.id: [name for name in model.aliases if "/" in name] for model in models().values()}
+    spelled = {
+        key: [part for name in (key, *others) for part in (name, name.partition("/")[2])]
+        for key, others in names.items()
+    }
+    return Names(spelled, what="a model", error=ModelError)
 
 
 @cache
@@ -208,8 +353,8 @@ def _names() -> Names:
 
 
 def _other_names(model: Model) -> tuple[str, ...]:
-    tags = (model.gguf.ollama,) if model.gguf and model.gguf.ollama else ()
-    return (model.id.partition("/")[2], *model.aliases, *tags)
+    gguf = model.gguf or Gguf()
+    return (model.id.partition("/")[2], *model.aliases, *filter(None, (gguf.ollama, gguf.repo)))
 
 
 @cache

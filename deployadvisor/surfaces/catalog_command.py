@@ -1,84 +1,151 @@
-"""``deployadvisor catalog``: list what the catalogue knows."""
+"""``deployadvisor catalog``: list, filter and show what the catalogue knows, and where it was read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
-from pydantic import BaseModel
 
-from deployadvisor.catalog.engines import engines
-from deployadvisor.catalog.gpus import gpus
-from deployadvisor.catalog.models import models
-from deployadvisor.catalog.providers import providers
-from deployadvisor.catalog.regulations import regulations
+from deployadvisor.catalog.engines import Engine, engines, find_engine
+from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
+from deployadvisor.catalog.models import Model, find_model, models
+from deployadvisor.catalog.providers import Provider, find_provider, providers
+from deployadvisor.catalog.regulations import Regulation, find_regulation, regulations
 from deployadvisor.surfaces import options
+from deployadvisor.surfaces.catalog_entry import entry_text
+from deployadvisor.surfaces.catalog_filters import UNKNOWN, Condition, field_value, read_condition
 
 Row = tuple[str, ...]
 
 
 def _text(value: Any, pattern: str = "{}") -> str:
-    return "?" if value is None else pattern.format(value)
+    return UNKNOWN if value is None else pattern.format(value)
 
 
-def _models() -> Iterable[tuple[BaseModel, Row]]:
-    for entry in models().values():
-        billions = entry.total_params / 1e9 if entry.total_params else None
-        yield (
-            entry,
-            (entry.id, _text(billions, "{:.1f}B"), entry.attention, _text(entry.quality), entry.commercial_use),
-        )
+def _model(entry: Model) -> Row:
+    billions = entry.total_params / 1e9 if entry.total_params else None
+    return (entry.id, _text(billions, "{:.1f}B"), entry.attention, _text(entry.quality), entry.commercial_use)
 
 
-def _gpus() -> Iterable[tuple[BaseModel, Row]]:
-    for entry in gpus().values():
-        memory, bandwidth = entry.usable_memory_gib, entry.memory_bandwidth_gb_s
-        row = (_text(memory, "{:.1f} GiB"), _text(bandwidth, "{:.0f} GB/s"), _text(entry.compute_capability))
-        yield entry, (entry.id, entry.name, *row)
+def _gpu(entry: Gpu) -> Row:
+    memory, bandwidth = entry.usable_memory_gib, entry.memory_bandwidth_gb_s
+    measures = (_text(memory, "{:.1f} GiB"), _text(bandwidth, "{:.0f} GB/s"), _text(entry.compute_capability))
+    return (entry.id, entry.name, *measures)
 
 
-def _engines() -> Iterable[tuple[BaseModel, Row]]:
-    for entry in engines().values():
-        yield (
-            entry,
-            (entry.id, entry.version, "/".join(entry.roles), entry.licence, entry.image or "built from a Dockerfile"),
-        )
+def _engine(entry: Engine) -> Row:
+    roles, image = "/".join(entry.roles), entry.image or "built from a Dockerfile"
+    return (entry.id, entry.version, roles, entry.licence, image)
 
 
-def _providers() -> Iterable[tuple[BaseModel, Row]]:
-    for entry in providers().values():
-        yield (
-            entry,
-            (entry.id, entry.hq, ",".join(entry.endpoints), entry.training_default, entry.default_model or "?"),
-        )
+def _provider(entry: Provider) -> Row:
+    return (entry.id, entry.hq, ",".join(entry.endpoints), entry.training_default, _text(entry.default_model))
 
 
-def _regulations() -> Iterable[tuple[BaseModel, Row]]:
-    for entry in regulations().values():
-        yield entry, (entry.id, entry.jurisdiction, entry.name, entry.name_zh)
+def _regulation(entry: Regulation) -> Row:
+    return (entry.id, entry.jurisdiction, entry.name, entry.name_zh)
 
 
-_TABLES: dict[str, tuple[Row, Callable[[], Iterable[tuple[BaseModel, Row]]]]] = {
-    "models": (("model", "parameters", "attention", "quality", "commercial use"), _models),
-    "gpus": (("id", "name", "memory", "bandwidth", "compute capability"), _gpus),
-    "engines": (("id", "version", "roles", "licence", "image"), _engines),
-    "providers": (("id", "home", "regions", "training", "default model"), _providers),
-    "regulations": (("id", "jurisdiction", "name", "名称"), _regulations),
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One part of the catalogue as this command shows it."""
+
+    headings: Row
+    entries: Callable[[], Mapping[str, Any]]
+    find: Callable[[str], Any]
+    row: Callable[[Any], Row]
+
+
+_KINDS = {
+    "models": _Kind(("model", "parameters", "attention", "quality", "commercial use"), models, find_model, _model),
+    "gpus": _Kind(("id", "name", "memory", "bandwidth", "compute capability"), gpus, find_gpu, _gpu),
+    "engines": _Kind(("id", "version", "roles", "licence", "image"), engines, find_engine, _engine),
+    "providers": _Kind(("id", "home", "regions", "training", "default model"), providers, find_provider, _provider),
+    "regulations": _Kind(("id", "jurisdiction", "name", "名称"), regulations, find_regulation, _regulation),
 }
 
+_EXAMPLES = """\b
+Examples:
+  deployadvisor catalog gpus h100
+  deployadvisor catalog gpus --where vendor=amd --where "memory_gb>=192"
+  deployadvisor catalog models --where attention=mla --where "total_params<100e9"
+  deployadvisor catalog models --show qwen3-8b
+"""
 
-@click.command("catalog", epilog="Example: deployadvisor catalog gpus h100")
-@click.argument("kind", type=click.Choice(list(_TABLES)))
+
+@click.command("catalog", epilog=_EXAMPLES)
+@click.argument("kind", type=click.Choice(list(_KINDS)))
 @click.argument("words", nargs=-1)
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Only entries whose field is so; also != < <= > >=; =? finds what is unknown; repeatable.",
+)
+@click.option("--show", "shown", metavar="NAME", help="One entry in full, with its sources.")
 @options.json_option
-def command(kind: str, words: tuple[str, ...], as_json: bool) -> int:
-    """List models, gpus, engines, providers or regulations; WORDS filter the rows. A ? was not read anywhere."""
-    headings, rows = _TABLES[kind]
-    wanted = [word.casefold() for word in words]
-    found = [(entry, row) for entry, row in rows() if all(word in " ".join(row).casefold() for word in wanted)]
-    if as_json:
-        options.print_json([entry.model_dump(mode="json") for entry, _ in found])
+def command(kind: str, words: tuple[str, ...], conditions: tuple[str, ...], shown: str | None, as_json: bool) -> int:
+    """List models, gpus, engines, providers or regulations, or show one of them.
+
+    WORDS must stand in the row or in another name of the entry. A ? was not read anywhere.
+    """
+    if shown is None:
+        _list(_KINDS[kind], words, conditions, as_json)
+    elif words or conditions:
+        raise click.UsageError("--show takes one name, without words or --where")
     else:
-        click.echo(options.table([row for _, row in found], headings))
+        _show(_KINDS[kind], shown, as_json)
     return 0
+
+
+def _list(kind: _Kind, words: tuple[str, ...], conditions: tuple[str, ...], as_json: bool) -> None:
+    entries = tuple(kind.entries().values())
+    wanted = [read_condition(text, entries) for text in conditions]
+    found = [entry for entry in entries if _mentions(entry, kind.row(entry), words)]
+    found = [entry for entry in found if all(condition.holds(entry) for condition in wanted)]
+    if as_json:
+        options.print_json([entry.model_dump(mode="json") for entry in found])
+    else:
+        _page(options.table([kind.row(entry) for entry in found], kind.headings))
+        _say_what_is_unknown(entries, wanted)
+
+
+def _mentions(entry: Any, row: Row, words: tuple[str, ...]) -> bool:
+    text = " ".join((*row, *entry.aliases)).casefold()
+    return all(word.casefold() in text for word in words)
+
+
+def _say_what_is_unknown(entries: tuple[Any, ...], conditions: list[Condition]) -> None:
+    """Tell how many entries a condition could not be checked on."""
+    for condition in conditions:
+        unknown = sum(field_value(entry, condition.field) is None for entry in entries)
+        if unknown and condition.value is not None:
+            click.echo(f"{condition.field} is unknown in {unknown} of {len(entries)} entries: left out", err=True)
+
+
+def _page(text: str) -> None:
+    """Print the text; on a terminal that it does not fit, in the reader's pager."""
+    if sys.stdout.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
+        click.echo_via_pager(text)
+    else:
+        click.echo(text)
+
+
+def _show(kind: _Kind, name: str, as_json: bool) -> None:
+    entry = kind.find(name)
+    if as_json:
+        options.print_json(entry.model_dump(mode="json"))
+    else:
+        click.echo(entry_text(entry, entry.id, _sources_of_base(entry)))
+
+
+def _sources_of_base(entry: Any) -> tuple[str, ...]:
+    """Sources of what a model takes from another one, marked as such."""
+    if not isinstance(entry, Model) or entry.base is None:
+        return ()
+    return tuple(f"{source} (of {entry.base})" for source in models()[entry.base].source)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployadvisor.catalog.engines import Option, capability, engines, find_engine, known_flags
+from deployadvisor.catalog.engines import Engine, Option, capability, engines, find_engine, known_flags
 from deployadvisor.errors import CatalogError
 
 ENGINES = ["transformers", "ollama", "textgen", "vllm", "lmdeploy", "llama_cpp", "sglang"]
@@ -166,6 +166,47 @@ def test_vllm_serves_adapters_of_listed_ranks_only():
 
 def test_ollama_serves_some_families_one_at_a_time():
     assert {"qwen35", "qwen3next"} <= set(engines()["ollama"].max_concurrency.serial_families)
+
+
+@pytest.mark.parametrize(
+    ("memory_gib", "tokens"), [(12, 4096), (22.5, 4096), (23.99, 32768), (46, 32768), (47.99, 262144), (640, 262144)]
+)
+def test_ollama_opens_a_context_by_memory(memory_gib, tokens):
+    assert find_engine("ollama").context_for(memory_gib) == tokens
+
+
+def test_other_engines_open_the_models_own_context():
+    assert {name for name, engine in engines().items() if engine.context_for(80)} == {"ollama"}
+
+
+@pytest.mark.parametrize("rows", [[(24, 1)], [(0, 1), (24, 2)]])
+def test_a_machine_without_a_context_is_refused(rows):
+    fields = engines()["ollama"].model_dump()
+    fields["default_context"] = [{"min_memory_gib": floor, "tokens": tokens} for floor, tokens in rows]
+    with pytest.raises(ValueError, match="must fall in min_memory_gib"):
+        Engine.model_validate(fields)
+
+
+def test_serial_families_are_written_as_gguf_files_name_them():
+    families = engines()["ollama"].max_concurrency.serial_families
+    assert {"mllama", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "qwen3next", "lfm2", "nemotron_h"} <= set(
+        families
+    )
+    assert all(family == family.casefold() and "-" not in family for family in families)
+
+
+def test_weight_only_formats_run_below_where_they_are_native():
+    for engine in engines().values():
+        for support in engine.gates.formats.values():
+            if support.native_from and support.compute_capability_min:
+                assert capability(support.compute_capability_min) < capability(support.native_from)
+
+
+def test_adapters_are_served_by_a_named_back_end_or_by_all():
+    assert find_engine("lmdeploy").lora.backend == "pytorch"
+    assert {name for name, engine in engines().items() if not engine.lora.supported} == {"transformers"}
+    for engine in engines().values():
+        assert engine.lora.backend in (None, *engine.architectures.backends)
 
 
 def test_vllm_fp8_is_not_an_online_scheme():

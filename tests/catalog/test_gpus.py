@@ -52,6 +52,20 @@ TYPED_NAMES = {
     "m2 ultra": "m2-ultra",
     "DGX Spark": "gb10",
     "910b": "ascend-910b",
+    "910B3": "ascend-910b",
+    "昇腾910B": "ascend-910b",
+    "华为 昇腾 910B": "ascend-910b",
+    "英伟达4090显卡": "rtx-4090",
+    "4090 24G": "rtx-4090",
+    "A10G": "a10g",
+    "a100-80g": "a100-80g-sxm",
+    "A100-40G": "a100-40g-sxm",
+    "h100 sxm": "h100-sxm",
+    "H100 80GB SXM5": "h100-sxm",
+    "RTX 6000 Ada": "rtx-6000-ada",
+    "rtx a6000": "a6000",
+    "MI300X": "mi300x",
+    "M2 Ultra": "m2-ultra",
 }
 OTHER_PARTS = (
     "NVIDIA GeForce RTX 4090 Laptop GPU",
@@ -60,6 +74,9 @@ OTHER_PARTS = (
     "RTX 6000",
     "910B4",
     "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+    "4090 48G",
+    "昇腾",
+    "RTX",
     "",
 )
 
@@ -149,6 +166,13 @@ def test_consumer_parts() -> None:
         ({"memory_options_gb": [36, 64]}, "not the largest"),
         ({"memory_gigs": 80}, "Extra inputs"),
         ({"source": []}, "at least 1 item"),
+        ({"memory_gib": 199.0, "memory_gib_source": "nvidia-smi"}, "is more than memory_gb"),
+        ({"memory_gb": None, "memory_gib": 192.0, "memory_gib_source": "nvidia-smi"}, "is more than memory_gb"),
+        ({"fp8_dense_tflops": 653.7}, "rates fall"),
+        ({"memory_bandwidth_gb_s": 5.3}, "greater than or equal to 50"),
+        ({"memory_bandwidth_gb_s": 5_300_000}, "less than or equal to 50000"),
+        ({"fp16_dense_tflops": 1_307_000}, "less than or equal to 20000"),
+        ({"memory_gb": -192}, "greater than 0"),
     ],
 )
 def test_a_wrong_entry_is_refused(change: dict[str, object], complaint: str) -> None:

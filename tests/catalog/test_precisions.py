@@ -23,9 +23,35 @@ def test_integer_groups_carry_a_scale_and_a_zero() -> None:
     assert precisions()["int4_experts"].bits_per_weight == 4 + 16 / 32
 
 
+def test_bitsandbytes_carries_a_maximum_a_block() -> None:
+    """One fp32 for 64 weights; with double quantisation one byte for 64 and one fp32 for 256 blocks."""
+    assert precisions()["bnb_nf4"].bits_per_weight == 4 + 32 / 64
+    assert precisions()["bnb_nf4_double"].bits_per_weight == 4 + 8 / 64 + 32 / (64 * 256)
+
+
 def test_block_formats_carry_one_scale_a_block() -> None:
     assert precisions()["mxfp4"].bits_per_weight == 4 + 8 / 32
     assert precisions()["nvfp4"].bits_per_weight == 4 + 8 / 16
+    assert precisions()["mxfp8"].bits_per_weight == 8 + 8 / 32
+    assert precisions()["fp8_block"].bits_per_weight == 8 + 32 / 128**2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("awq", "int4"),
+        ("GPTQ", "int4"),
+        ("w4a16", "int4"),
+        ("int4-g128", "int4"),
+        ("w8a8", "int8"),
+        ("fp8 block", "fp8_block"),
+        ("nf4", "bnb_nf4"),
+        ("bfloat16", "bf16"),
+        ("q4km", "q4_k_m"),
+    ],
+)
+def test_words_of_other_tools_are_understood(text: str, expected: str) -> None:
+    assert find_precision(text).id == expected
 
 
 @pytest.mark.parametrize("text", ["q4_k_m", "Q4_K_M", "q4 k m", "Q4-K-M"])

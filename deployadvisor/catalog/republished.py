@@ -1,0 +1,64 @@
+"""Names of repositories that hold another publisher's model: requantised, as GGUF files, or copied unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import Field
+
+from deployadvisor.catalog.lookup import load_entries, read_catalog
+from deployadvisor.catalog.provenance import Sourced
+
+
+class Republication(Sourced):
+    """What the end of a repository's name says about the files in it."""
+
+    id: str
+    endings: tuple[str, ...] = Field(min_length=1)
+    native_format: str | None = None
+    """Number format of the weights; None where it is that of the original."""
+    gguf: bool = False
+    """The repository holds GGUF files, of several formats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read a name: the original's name, and what was done to it."""
+
+    original: str
+    """With the publisher where the name leaves no other, else the part after the slash."""
+    ending: str
+    republication: Republication
+
+
+@cache
+def republications() -> Mapping[str, Republication]:
+    """All known endings by id, in the order in which they are tried."""
+    return load_entries("republished", Republication)
+
+
+@cache
+def publishers() -> frozenset[str]:
+    """Publishers of other publishers' models, in lower case."""
+    return frozenset(name.casefold() for name in read_catalog("republished").value["publishers"])
+
+
+def readings(name: str) -> Iterator[Reading]:
+    """Yield what ``publisher/MODEL-ENDING`` may mean, the publisher's own model first.
+
+    >>> [reading.original for reading in readings("unsloth/Qwen3-8B-FP8")]
+    ['unsloth/Qwen3-8B', 'Qwen3-8B', 'Qwen3-8B-FP8']
+    """
+    publisher, slash, model = name.partition("/")
+    if not slash:
+        return
+    for republication in republications().values():
+        for ending in republication.endings:
+            if model.casefold().endswith(ending.casefold()):
+                original = model[: len(model) - len(ending)]
+                if ending:
+                    yield Reading(f"{publisher}/{original}", ending, republication)
+                if publisher.casefold() in publishers():
+                    yield Reading(original, ending, republication)
