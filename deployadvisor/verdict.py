@@ -167,7 +167,7 @@ def is_folder(name: str) -> bool:
 
 
 def named_model(name: str) -> Model:
-    """A catalogue model by id or alias, a local folder with ``config.json``, or a GGUF file."""
+    """A catalogue model by id or alias, a local folder with ``config.json``, a GGUF file, or a hub id."""
     where = Where("model")
     if name.endswith(".gguf"):
         from deployadvisor.sizing.gguf_model import read_gguf_model  # noqa: PLC0415 - most models are in the catalogue
@@ -185,6 +185,21 @@ def named_model(name: str) -> Model:
     except ModelError as error:
         error.where = where
         error.remedy = "a model outside the catalogue can be given as a local folder with config.json"
+        return _hub_model(name, error)
+
+
+def _hub_model(name: str, unknown: ModelError) -> Model:
+    """A model by its hub id; ``unknown`` is raised for a name that is none."""
+    from deployadvisor.sizing.hub import hub_id, read_hub_model  # noqa: PLC0415 - most models are in the catalogue
+
+    wanted = hub_id(name)
+    if wanted is None:
+        raise unknown
+    try:
+        return read_hub_model(wanted)
+    except ModelError as error:
+        if error.where is None:
+            error.where, error.allowed, error.suggestion = unknown.where, unknown.allowed, unknown.suggestion
         raise
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Literal, Self
 
-from pydantic import PositiveFloat, model_validator
+from pydantic import PositiveFloat, PositiveInt, model_validator
 
 from deployadvisor.catalog.engines import Format
 from deployadvisor.catalog.lookup import Names, load_entries, read_catalog
@@ -20,6 +20,7 @@ class Precision(Sourced):
     """One number format of weights, scales included."""
 
     id: str
+    aliases: tuple[str, ...] = ()
     bits_per_weight: PositiveFloat
     """Linear layers; for a GGUF mix the mean of the whole file."""
     embeddings_bits: PositiveFloat
@@ -29,6 +30,8 @@ class Precision(Sourced):
     unaligned_embeddings_bits: PositiveFloat | None = None
     kind: Literal["native", "weight_only", "gguf"]
     """``native``: the hardware can multiply in it; ``weight_only``: unpacked first."""
+    group_size: PositiveInt | None = None
+    """Weights in a row that share one scale, where engines cannot divide a group between cards."""
     scope: Literal["linear", "experts"] = "linear"
     formats: tuple[Format, ...] = ()
     """The engine formats that hold it; none: never chosen unasked."""
@@ -53,17 +56,19 @@ def precisions() -> Mapping[str, Precision]:
 
 
 def find_precision(text: str) -> Precision:
-    """Return the precision that ``text`` names; case, spaces, hyphens and underscores do not count.
+    """Return the precision that an id or alias names; case, spaces, hyphens and underscores do not count.
 
     >>> find_precision("Q4_K_M").id
     'q4_k_m'
+    >>> find_precision("AWQ").id
+    'int4'
     """
     return precisions()[_names().find(text)]
 
 
 @cache
 def _names() -> Names:
-    return Names(dict.fromkeys(precisions(), ()), what="a precision")
+    return Names({entry.id: entry.aliases for entry in precisions().values()}, what="a precision")
 
 
 @cache

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from deployadvisor.catalog.models import Model
 from deployadvisor.documents import quoted
-from deployadvisor.errors import ModelError, Where, nearest
-from deployadvisor.sizing.gguf_attention import READERS, Keys, head_counts
+from deployadvisor.errors import ModelError, Where
+from deployadvisor.sizing.gguf_attention import READERS, Keys, unknown
 from deployadvisor.sizing.gguf_header import Gguf, Omitted, read_gguf
 from deployadvisor.sizing.gguf_types import FILE_TYPES
 from deployadvisor.sizing.tensors import Share, Tensor, group_of, shares_of
@@ -24,14 +24,13 @@ _OUTPUT = "output.weight"
 _CONSTANTS = ("rope_freqs.", "rope_factors_")
 """Tensors that are computed, not learned."""
 _LAST_DAY = datetime.datetime(3000, 1, 1, tzinfo=datetime.UTC).timestamp()
-_REMEDY = "name the model it was made from"
 
 
 def read_gguf_model(path: Path) -> Model:
     """Read one GGUF file, or a split one by the name of any part, as a model.
 
-    A file that is no language model, or whose architecture is not known, is a ``ModelError``; attention without
-    a formula makes a model whose ``attention`` is "unsupported".
+    A file that is no language model is a ``ModelError``; an architecture without a formula makes a model whose
+    ``attention`` is "unknown".
     """
     return model_of(read_gguf(path), path)
 
@@ -40,7 +39,9 @@ def model_of(gguf: Gguf, path: Path) -> Model:
     """The model that a header describes; ``path`` is where it was read."""
     architecture = _architecture(gguf, path)
     keys = Keys(gguf, path, architecture)
-    fields = _shape(keys, gguf) | READERS[architecture](keys) | _params(keys, gguf) | _identity(gguf, path)
+    fields = (
+        _shape(keys, gguf) | READERS.get(architecture, unknown)(keys) | _params(keys, gguf) | _identity(gguf, path)
+    )
     fields |= {"architecture": architecture, "model_type": architecture, "family": architecture}
     try:
         return Model.model_validate(fields)
@@ -67,11 +68,6 @@ def _architecture(gguf: Gguf, path: Path) -> str:
         raise ModelError(f"not a language model: type {quoted(kind)}, architecture {quoted(name)}", where=where)
     if not gguf.tensors:
         raise ModelError("the file holds no tensors", where=where)
-    if name not in READERS:
-        known = nearest(name[:40], READERS)
-        raise ModelError(
-            f"the architecture {quoted(name)} is not known", where=where, suggestion=known, remedy=_REMEDY
-        )
     return name
 
 
@@ -82,7 +78,7 @@ def _shape(keys: Keys, gguf: Gguf) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "num_hidden_layers": keys.layers,
         "hidden_size": keys.needed("embedding_length"),
-        "num_attention_heads": None if keys.architecture in _WITHOUT_HEADS else max(head_counts(keys)),
+        "num_attention_heads": _widest(keys, "attention.head_count"),
         "intermediate_size": _widest(keys, "feed_forward_length"),
         "vocab_size": _vocabulary(keys, gguf),
         "max_position_embeddings": keys.whole("context_length"),
@@ -98,9 +94,6 @@ def _shape(keys: Keys, gguf: Gguf) -> dict[str, Any]:
         "moe_intermediate_size": _widest(keys, "expert_feed_forward_length"),
         "first_k_dense_replace": keys.whole("leading_dense_block_count", least=0, most=keys.layers),
     }
-
-
-_WITHOUT_HEADS = frozenset(("mamba", "mamba2", "rwkv6", "rwkv7"))
 
 
 def _widest(keys: Keys, name: str) -> int | None:
@@ -133,11 +126,19 @@ def _params(keys: Keys, gguf: Gguf) -> dict[str, Any]:
         "active_params": total - idle,
         "routed_expert_params": routed,
         "embedding_params": _elements(tensor for tensor in used if tensor.name in _EMBEDDINGS),
+        "embedding_note": "counted in the file",
         "params_source": f"{len(gguf.tensors):,} tensors of the file, {gguf.bytes:,} bytes",
         "native_format": _format(gguf),
         "files": "gguf",
-        "stored_bytes": sum(tensor.bytes for tensor in used),
+        "stored": _stored(used),
     }
+
+
+def _stored(used: list[Tensor]) -> dict[str, Any]:
+    embeddings = (tensor for tensor in used if group_of(tensor.name) in ("embeddings", "head"))
+    routed = (tensor for tensor in used if _is_routed(tensor))
+    sizes = {"bytes": used, "embeddings": embeddings, "experts": routed}
+    return {"sure": "exact"} | {part: sum(tensor.bytes for tensor in tensors) for part, tensors in sizes.items()}
 
 
 def _is_routed(tensor: Tensor) -> bool:

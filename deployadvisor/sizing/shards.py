@@ -1,15 +1,18 @@
 """Read a safetensors checkpoint of one file or many: exact bytes by number format and part of the model.
 
 ``model.safetensors.index.json`` names the file of every tensor. Index and headers must agree tensor by tensor;
-``metadata.total_size`` is only reported, because no engine reads it and published ones are stale.
+``metadata.total_size`` is only reported, because no engine reads it and published ones are stale. Without an index
+the files that engines load are taken: not the second copy that some repositories keep, no adapter, no optimiser.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NoReturn
 
@@ -23,7 +26,11 @@ INDEX = "model.safetensors.index.json"
 MAX_FILES = 4_096
 MAX_TENSORS = 400_000
 _MAX_INDEX_BYTES = 48 * 2**20
-_NUMBERED = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
+_MAX_ENTRIES = 50_000
+_NUMBERED = re.compile(r"(.*-)(\d{5})-of-(\d{5})\.safetensors")
+_NO_MODEL = ("adapter", "optimizer", "scheduler", "training_args", "tokenizer")
+"""Beginnings of names of files that hold no weights of the model."""
+_SECOND_COPY = "consolidated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Checkpoint:
 
     files: tuple[str, ...]
     shares: tuple[Share, ...]
+    """None, where the index stands for files that are missing."""
     stated_bytes: int | None
     """``metadata.total_size`` of the index."""
 
@@ -46,14 +54,15 @@ class Checkpoint:
         return sum(share.tensors for share in self.shares)
 
 
-def read_checkpoint(folder: Path, *, layers: int | None = None) -> Checkpoint | None:
+def read_checkpoint(folder: Path, *, layers: int | None = None, whole: bool = True) -> Checkpoint | None:
     """Read all headers of a model folder; None without safetensors files. ``layers`` as in ``group_of``.
 
-    A missing file, a name that leaves the folder, or an index that disagrees with the files is a ``ModelError``.
+    A missing file, a name that leaves the folder, or an index that disagrees with the files is a ``ModelError``;
+    unless ``whole``, an index that states its size may stand for files that are missing.
     """
     index = folder / INDEX
     if _is_there(index):
-        return _indexed(index, layers)
+        return _indexed(index, layers, whole=whole)
     files = _loose_files(folder)
     if not files:
         return None
@@ -64,13 +73,15 @@ def read_checkpoint(folder: Path, *, layers: int | None = None) -> Checkpoint | 
 # With an index
 
 
-def _indexed(index: Path, layers: int | None) -> Checkpoint:
+def _indexed(index: Path, layers: int | None, *, whole: bool) -> Checkpoint:
     with opened(index) as (file, size):
         if size > _MAX_INDEX_BYTES:
             _refuse(index, f"the index has {size:,} bytes; at most {_MAX_INDEX_BYTES:,} are read")
         values = json_object(file.read(size), index, max_values=MAX_TENSORS)
     names = _names_by_file(values.get("weight_map"), index)
     stated = _stated_bytes(values.get("metadata"), index)
+    if stated and not whole and not all(os.path.lexists(index.parent / file) for file in names):
+        return Checkpoint(tuple(sorted(names)), (), stated)
     shares = shares_of(_bounded(_indexed_tensors(index, names), index), layers)
     return Checkpoint(tuple(sorted(names)), shares, stated)
 
@@ -124,17 +135,36 @@ def _check_agreement(found: set[str], expected: set[str], file: str, index: Path
 # Without an index
 
 
+def files_in(folder: Path) -> list[str]:
+    """Names in a folder, sorted; a folder of more than any model has is refused."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, _MAX_ENTRIES + 1)]
+    except OSError as error:
+        raise ModelError(f"cannot read the folder: {error.strerror}", where=Where(str(folder))) from error
+    if len(names) > _MAX_ENTRIES:
+        _refuse(folder, f"the folder has more than {_MAX_ENTRIES:,} files")
+    return sorted(names)
+
+
 def _loose_files(folder: Path) -> tuple[str, ...]:
-    """``model.safetensors``, or all numbered files."""
+    """``model.safetensors``, or all files that begin so, or those of any other name."""
     if _is_there(folder / "model.safetensors"):
         return ("model.safetensors",)
-    files = {path.name for path in folder.glob("model*.safetensors")}
-    counts = {int(match[2]) for file in files if (match := _NUMBERED.fullmatch(file))}
-    if len(files) > MAX_FILES or any(count > MAX_FILES for count in counts):
+    files = _model_files(folder)
+    series = {(match[1], int(match[3])) for file in files if (match := _NUMBERED.fullmatch(file))}
+    if len(files) > MAX_FILES or any(count > MAX_FILES for _, count in series):
         _refuse(folder, f"at most {MAX_FILES:,} safetensors files are read")
-    for count in counts:
-        _check_complete(files, count, folder)
-    return tuple(sorted(files))
+    for stem, count in series:
+        _check_complete(set(files), stem, count, folder)
+    return files
+
+
+def _model_files(folder: Path) -> tuple[str, ...]:
+    present = [name for name in files_in(folder) if name.endswith(".safetensors") and not name.startswith(_NO_MODEL)]
+    named = [name for name in present if name.startswith("model")]
+    others = [name for name in present if not name.startswith(_SECOND_COPY)]
+    return tuple(named or others or present)
 
 
 def _is_there(path: Path) -> bool:
@@ -142,8 +172,8 @@ def _is_there(path: Path) -> bool:
     return path.is_symlink() or path.exists()
 
 
-def _check_complete(files: set[str], count: int, folder: Path) -> None:
-    wanted = (f"model-{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1))
+def _check_complete(files: set[str], stem: str, count: int, folder: Path) -> None:
+    wanted = (f"{stem}{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1))
     missing = next((file for file in wanted if file not in files), None)
     if missing:
         _refuse(folder / missing, "the file is missing")

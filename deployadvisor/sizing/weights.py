@@ -1,8 +1,9 @@
-"""Bytes of a model's weights in a number format.
+"""Bytes of a model's weights in a number format, and of the parts that several cards divide differently.
 
-Linear layers take ``bits_per_weight``, embeddings, output head and vision tower stay 16 bit; formats for experts
-only leave everything else 16 bit. A mixture of experts is stored whole. A GGUF mix has one mean over the file;
-a tied embedding, as large a part of a small model as it is, counts at its own type.
+What was read from a checkpoint's own headers is not computed again. Otherwise linear layers take the format's bits,
+scales included; embeddings, output head, norms, router and vision tower stay 16 bit, and formats for experts leave
+everything else 16 bit. A mixture of experts is stored whole. A GGUF mix has one mean over the file; a tied embedding,
+as large a part of a small model as it is, counts at its own type, and the vision tower is a 16-bit file of its own.
 """
 
 from __future__ import annotations
@@ -13,52 +14,108 @@ from dataclasses import dataclass
 from deployadvisor.catalog.precisions import Precision, find_precision, precisions
 from deployadvisor.hardware.machine import Unknown
 from deployadvisor.sizing.geometry import Geometry
+from deployadvisor.sizing.terms import Sure
 
 _K_QUANT_BLOCK = 256
-_UNQUANTISED_BITS = 16
+_PLAIN_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
-    """A number of bytes and how it was computed."""
+class Weights:
+    """Bytes of all weights; what is in none of the parts is ``value`` less all of them."""
 
     value: int
     basis: str
+    sure: Sure
+    embeddings: int = 0
+    """Input embedding and output head, once when tied."""
+    experts: int = 0
+    """Routed experts."""
+    vision: int = 0
 
 
-def weight_bytes(geometry: Geometry, precision: str) -> Bytes | Unknown:
+def weight_bytes(geometry: Geometry, precision: str) -> Weights | Unknown:
     """Bytes of all weights of ``geometry`` stored as ``precision``."""
-    if precision == geometry.native_format and geometry.stored_bytes:
-        return Bytes(geometry.stored_bytes, geometry.params_source)
+    stored = geometry.stored
+    if precision == geometry.native_format and stored:
+        parts = stored.embeddings, stored.experts, stored.vision
+        return Weights(stored.bytes, geometry.params_source, stored.sure, *parts)
     if precision == geometry.native_format and precision not in precisions():
-        return Unknown(unknown=f'not supported yet: weights quantised as "{precision}"')
+        return Unknown(unknown=f'the size of weights quantised as "{precision}" is not known without their files')
     entry = find_precision(precision)
-    for value, what in ((geometry.total_params, "number of parameters"), (geometry.embedding_params, "embedding")):
-        if not value:
-            return Unknown(unknown=f"the {what} of {geometry.name} is not known")
-    bits = _gguf_bits(geometry, entry) if entry.kind == "gguf" else _checkpoint_bits(geometry, entry)
-    basis = f"{geometry.total_params:,} parameters as {entry.id} ({entry.bits_per_weight:g} bits)"
-    return Bytes(math.ceil(bits / 8), basis)
+    if entry.kind == "gguf":
+        return _missing(geometry, _PLAIN_BITS) or _gguf(geometry, entry)
+    return quantised_bytes(geometry, entry.bits_per_weight, entry.id, experts_only=entry.scope == "experts")
 
 
-def _checkpoint_bits(geometry: Geometry, precision: Precision) -> float:
-    total = geometry.total_params or 0
-    quantised = _quantised_params(geometry, precision, total)
-    return quantised * precision.bits_per_weight + (total - quantised) * _UNQUANTISED_BITS
+def quantised_bytes(geometry: Geometry, bits: float, name: str, *, experts_only: bool) -> Weights | Unknown:
+    """Bytes with ``bits`` a weight; a format for experts takes all linear layers of a dense model."""
+    if missing := _missing(geometry, bits):
+        return missing
+    total, experts = geometry.total_params or 0, _expert_params(geometry)
+    quantised = experts if experts_only and geometry.experts else max(total - _plain_params(geometry), experts)
+    return Weights(
+        value=_bytes(quantised * bits + (total - quantised) * _PLAIN_BITS),
+        basis=f"{total:,} parameters as {name} ({bits:g} bits)",
+        sure="computed",
+        embeddings=_bytes(_embedding_params(geometry) * _PLAIN_BITS),
+        experts=_bytes(experts * bits),
+        vision=_bytes(_vision_params(geometry) * _PLAIN_BITS),
+    )
 
 
-def _quantised_params(geometry: Geometry, precision: Precision, total: int) -> int:
-    """Parameters that the format touches; a format for experts takes all linear layers of a dense model."""
-    if precision.scope == "experts" and geometry.experts:
-        return min(geometry.expert_params, total)
-    return max(total - geometry.embedding_params - geometry.vision_params, 0)
+def _missing(geometry: Geometry, bits: float) -> Unknown | None:
+    """What the size depends on and nobody has read; 16 bits need no embedding set apart."""
+    if not geometry.total_params:
+        return Unknown(unknown=f"the number of parameters of {geometry.name} is not known")
+    if not geometry.embedding_params and bits != _PLAIN_BITS:
+        return Unknown(unknown=f"the embedding of {geometry.name} is not known")
+    return None
 
 
-def _gguf_bits(geometry: Geometry, precision: Precision) -> float:
-    total = geometry.total_params or 0
-    bits, tied_bits = _gguf_types(geometry, precision)
-    tied = min(geometry.embedding_params, total) if geometry.tied_embeddings else 0
-    return (total - tied) * bits + tied * tied_bits
+def _plain_params(geometry: Geometry) -> int:
+    """Parameters that a format for linear layers leaves alone."""
+    hidden, layers = geometry.hidden or 0, geometry.layers or 0
+    norms = (2 * layers + 1) * hidden
+    router = layers * hidden * (geometry.experts or 0)
+    plain = _embedding_params(geometry) + _vision_params(geometry) + norms + router
+    return min(plain, geometry.total_params or 0)
+
+
+def _embedding_params(geometry: Geometry) -> int:
+    return min(geometry.embedding_params, geometry.total_params or 0)
+
+
+def _vision_params(geometry: Geometry) -> int:
+    return min(geometry.vision_params, (geometry.total_params or 0) - _embedding_params(geometry))
+
+
+def _expert_params(geometry: Geometry) -> int:
+    room = (geometry.total_params or 0) - _embedding_params(geometry) - _vision_params(geometry)
+    return min(geometry.expert_params, room)
+
+
+def _bytes(bits: float) -> int:
+    return math.ceil(bits / 8)
+
+
+# GGUF
+
+
+def _gguf(geometry: Geometry, precision: Precision) -> Weights:
+    mean, tied = _gguf_types(geometry, precision)
+    embeddings = _embedding_params(geometry)
+    embedding_bits = tied if geometry.tied_embeddings else mean
+    vision = _vision_params(geometry)
+    rest = (geometry.total_params or 0) - embeddings - vision
+    return Weights(
+        value=_bytes(embeddings * embedding_bits + rest * mean + vision * _PLAIN_BITS),
+        basis=f"{geometry.total_params:,} parameters as {precision.id} ({precision.bits_per_weight:g} bits)",
+        sure="measured",
+        embeddings=_bytes(embeddings * embedding_bits),
+        experts=_bytes(_expert_params(geometry) * mean),
+        vision=_bytes(vision * _PLAIN_BITS),
+    )
 
 
 def _gguf_types(geometry: Geometry, precision: Precision) -> tuple[float, float]:

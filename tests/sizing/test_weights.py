@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from deployadvisor.catalog.precisions import precisions
+from deployadvisor.catalog.precisions import Precision, precisions
 from deployadvisor.hardware.machine import Unknown
 from deployadvisor.sizing.geometry import Geometry, geometry_of
-from deployadvisor.sizing.weights import Bytes, weight_bytes
+from deployadvisor.sizing.weights import Weights, weight_bytes
 
 from .builders import geometries, geometry, tiny
 
 
 def size(name: str, precision: str) -> int:
     weights = weight_bytes(geometry(name), precision)
-    assert isinstance(weights, Bytes)
+    assert isinstance(weights, Weights)
     return weights.value
 
 
@@ -43,7 +44,7 @@ def test_published_sizes_in_gib(model: str, precision: str, expected_gib: float)
 @pytest.mark.parametrize(
     ("model", "precision", "expected_gb", "tolerance"),
     [
-        ("Qwen/Qwen2.5-7B-Instruct", "int4", 5.570, 0.0005),
+        ("Qwen/Qwen2.5-7B-Instruct", "awq", 5.570, 0.001),
         ("meta-llama/Llama-3.3-70B-Instruct", "int4", 39.77, 0.005),
         ("meta-llama/Llama-3.3-70B-Instruct", "q4_k_m", 43.1, 0.1),
         ("meta-llama/Llama-3.1-405B-Instruct", "q4_k_m", 249.1, 1.0),
@@ -99,20 +100,58 @@ def test_unknown_parameters_make_unknown_weights() -> None:
     assert "test/tiny" in weights.unknown
 
 
-def test_an_unknown_own_format_is_unknown() -> None:
-    weights = weight_bytes(geometry_of(tiny(native_format="bitsandbytes")), "bitsandbytes")
+def test_an_own_format_that_nobody_knows_is_unknown() -> None:
+    weights = weight_bytes(geometry_of(tiny(native_format="squeeze9000")), "squeeze9000")
     assert isinstance(weights, Unknown)
-    assert weights.unknown.startswith("not supported yet")
+    assert '"squeeze9000" is not known' in weights.unknown
 
 
-@given(shape=geometries)
-def test_more_bits_never_take_fewer_bytes(shape: Geometry) -> None:
-    """Within one kind of file: formats for experts only leave the rest 16 bit and compare with themselves."""
-    for kind in (("native", "weight_only"), ("gguf",)):
-        entries = [entry for entry in precisions().values() if entry.kind in kind and entry.scope == "linear"]
-        ordered = [
-            weight_bytes(shape, entry.id) for entry in sorted(entries, key=lambda entry: entry.bits_per_weight)
-        ]
-        values = [weights.value for weights in ordered if isinstance(weights, Bytes)]
-        assert len(values) == len(entries)
-        assert values == sorted(values)
+def test_16_bit_weights_need_no_embedding_set_apart() -> None:
+    shape = geometry_of(tiny(vocab_size=None, total_params=1_000))
+    assert isinstance(weight_bytes(shape, "bf16"), Weights)
+    assert isinstance(weight_bytes(shape, "fp8"), Unknown)
+
+
+def test_what_was_read_is_not_computed_again() -> None:
+    stored = {"bytes": 5_000, "sure": "exact", "embeddings": 100, "experts": 20, "vision": 3}
+    weights = weight_bytes(geometry_of(tiny(stored=stored)), "bf16")
+    assert weights == Weights(5_000, "made up", "exact", 100, 20, 3)
+
+
+def test_every_size_says_how_sure_it_is() -> None:
+    shape = geometry("meta-llama/Llama-3.1-8B-Instruct")
+    sure = {name: weight_bytes(shape, name) for name in ("bf16", "awq", "q4_k_m")}
+    assert {name: weights.sure for name, weights in sure.items() if isinstance(weights, Weights)} == {
+        "bf16": "computed",
+        "awq": "computed",
+        "q4_k_m": "measured",
+    }
+
+
+def never_more(one: Precision, other: Precision) -> bool:
+    """Whether a format takes no more bits than another wherever the two differ."""
+    fields = ("bits_per_weight", "embeddings_bits", "unaligned_bits", "unaligned_embeddings_bits")
+    pairs = [(getattr(one, field), getattr(other, field)) for field in fields]
+    return one.scope == other.scope and all(few is None or (more is not None and few <= more) for few, more in pairs)
+
+
+@given(shape=geometries, names=st.lists(st.sampled_from(sorted(precisions())), min_size=2, max_size=2))
+def test_fewer_bits_never_take_more_bytes(shape: Geometry, names: list[str]) -> None:
+    one, other = (precisions()[name] for name in names)
+    small, large = (weight_bytes(shape, name) for name in names)
+    assert isinstance(small, Weights)
+    assert isinstance(large, Weights)
+    if (one.kind == "gguf") == (other.kind == "gguf") and never_more(one, other):
+        assert small.value <= large.value
+
+
+@given(shape=geometries, name=st.sampled_from(sorted(precisions())))
+def test_no_size_is_below_the_quantised_floor_and_no_part_above_the_whole(shape: Geometry, name: str) -> None:
+    weights = weight_bytes(shape, name)
+    assert isinstance(weights, Weights)
+    entry = precisions()[name]
+    fewest = min(entry.bits_per_weight, entry.unaligned_bits or 16, entry.embeddings_bits)
+    assert weights.value * 8 >= (shape.total_params or 0) * fewest
+    parts = (weights.embeddings, weights.experts, weights.vision)
+    assert min(parts) >= 0
+    assert sum(parts) <= weights.value + len(parts)

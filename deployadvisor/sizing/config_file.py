@@ -1,0 +1,188 @@
+"""Read the fields of a Hugging Face ``config.json`` that sizing needs; each error names its file, line and field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployadvisor.documents import Document, KeyPath, read
+from deployadvisor.errors import ModelError, Where
+from deployadvisor.sizing.quantization import Quantization, quantization_of
+
+_MAX_COUNT = 100_000_000
+_MAX_LAYERS = 1_000
+
+# Our name -> the names that configurations give it, the usual one first.
+_NAMES = {
+    "num_hidden_layers": ("num_hidden_layers", "num_layers", "n_layer", "n_layers"),
+    "hidden_size": ("hidden_size", "n_embd", "d_model"),
+    "num_attention_heads": ("num_attention_heads", "n_head", "n_heads"),
+    "num_key_value_heads": ("num_key_value_heads", "multi_query_group_num"),
+    "head_dim": ("head_dim", "kv_channels", "attention_head_dim"),
+    "v_head_dim": ("v_head_dim",),
+    "intermediate_size": ("intermediate_size", "ffn_hidden_size"),
+    "vocab_size": ("vocab_size", "padded_vocab_size"),
+    "max_position_embeddings": ("max_position_embeddings", "seq_length", "model_max_length"),
+    "global_head_dim": ("global_head_dim",),
+    "num_global_key_value_heads": ("num_global_key_value_heads",),
+    "num_experts": ("num_experts", "num_local_experts", "n_routed_experts"),
+    "experts_per_token": ("num_experts_per_tok", "experts_per_token", "num_experts_per_token"),
+    "shared_experts": ("n_shared_experts", "num_shared_experts"),
+    "moe_intermediate_size": ("moe_intermediate_size",),
+    "first_k_dense_replace": ("first_k_dense_replace",),
+}
+_REQUIRED = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+_MAY_BE_ZERO = ("shared_experts", "first_k_dense_replace", "num_experts", "experts_per_token")
+_NESTED: tuple[KeyPath, ...] = (
+    ("text_config",),
+    ("llm_config",),
+    ("language_config",),
+    ("thinker_config", "text_config"),
+    ("language_model",),
+)
+"""Where multimodal models keep the language model's part."""
+_QUANTIZATION = ("quantization_config", "compression_config")
+_VISION = ("vision_config", "vision_tower", "mm_vision_tower", "vit_config")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One ``config.json``: the whole document, and the language model's part of it."""
+
+    document: Document
+    inside: KeyPath
+    values: Mapping[str, Any]
+    """Fields of the language model; what its part does not say stands around it."""
+
+    @property
+    def model_type(self) -> str:
+        """The word that names the modelling code."""
+        value = self.values.get("model_type")
+        if not isinstance(value, str) or not value:
+            raise self.mistyped("model_type", "a word", value)
+        return value
+
+    @property
+    def dtype(self) -> str:
+        """Number format of weights that are not quantised."""
+        names = (self.values.get(key) for key in ("dtype", "torch_dtype"))
+        return next((name.rpartition(".")[2] for name in names if isinstance(name, str)), "bfloat16")
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model reads pictures."""
+        around = _at(self.document.value, self.inside[:-1])
+        return any(source.get(key) is not None for source in (self.document.value, around) for key in _VISION)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the repository brings code of its own."""
+        return any("auto_map" in source for source in (self.document.value, self.values))
+
+    def where(self, field: str) -> Where:
+        """Place of a field, in the language model's part first."""
+        place = (*self.inside, field)
+        return self.document.where(place if place in self.document.marks else (field,))
+
+    def mistyped(self, field: str, wanted: str, value: object) -> ModelError:
+        """The error for a field that is missing or not as it should be."""
+        found = "is missing" if value is None else f"must be {wanted}, not {json.dumps(value)[:40]}"
+        return ModelError(f"{field} {found}", where=self.where(field))
+
+    def shape(self) -> dict[str, Any]:
+        """Fields of a catalogue model that are whole numbers, and whether embeddings are tied."""
+        fields: dict[str, Any] = {ours: self._count(ours) for ours in _NAMES}
+        if not fields["num_experts"]:
+            fields |= {"num_experts": None, "experts_per_token": None}
+        fields |= self._head_shape(fields)
+        tied = self.values.get("tie_word_embeddings")
+        if tied is not None and not isinstance(tied, bool):
+            raise self.mistyped("tie_word_embeddings", "true or false", tied)
+        self._check_layer_types(fields["num_hidden_layers"])
+        return fields | {"tie_word_embeddings": tied}
+
+    def architecture(self) -> str:
+        """The first of ``architectures``, else the model type."""
+        names = self.document.value.get("architectures") or self.values.get("architectures") or [self.model_type]
+        if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+            raise self.mistyped("architectures", "a list of names", names)
+        return str(names[0])
+
+    def quantization(self) -> Quantization | None:
+        """How the weights are quantised, wherever it stands: here, in a nested part or beside the file."""
+        for inside in ((), *(self.inside[: end + 1] for end in range(len(self.inside)))):
+            source = _at(self.document.value, inside)
+            for key in _QUANTIZATION:
+                if source.get(key) is not None:
+                    return quantization_of(source[key], self.document.where((*inside, key)))
+        return _modelopt_file(Path(self.document.source).with_name("hf_quant_config.json"))
+
+    def _head_shape(self, fields: Mapping[str, Any]) -> dict[str, int]:
+        heads, hidden = fields["num_attention_heads"], fields["hidden_size"]
+        if heads > hidden:
+            message = f"num_attention_heads {heads:,} is more than hidden_size {hidden:,}"
+            raise ModelError(message, where=self.where("num_attention_heads"))
+        found = {"num_key_value_heads": fields["num_key_value_heads"] or heads}
+        if fields["head_dim"] is not None or self.values.get("kv_lora_rank") is not None:
+            return found
+        if hidden % heads:
+            message = f"hidden_size {hidden} does not divide into {heads} attention heads, and head_dim is missing"
+            raise ModelError(message, where=self.where("hidden_size"))
+        return found | {"head_dim": hidden // heads}
+
+    def _count(self, ours: str) -> int | None:
+        """One whole number under any of its names; None when it is absent and may be."""
+        name = next((name for name in _NAMES[ours] if self.values.get(name) is not None), None)
+        if name is None:
+            if ours in _REQUIRED:
+                raise self.mistyped(ours, "a whole number", None)
+            return None
+        value = self.values[name]
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.mistyped(name, "a whole number", value)
+        least = 0 if ours in _MAY_BE_ZERO else 1
+        most = _MAX_LAYERS if ours == "num_hidden_layers" else _MAX_COUNT
+        if not least <= value <= most:
+            raise self.mistyped(name, f"from {least} to {most:,}", value)
+        return value
+
+    def _check_layer_types(self, layers: int) -> None:
+        kinds, ahead = self.values.get("layer_types"), self.values.get("num_nextn_predict_layers")
+        most = layers + (ahead if type(ahead) is int else 0)
+        if isinstance(kinds, list) and not layers <= len(kinds) <= most:
+            message = f"layer_types lists {len(kinds)} layers, num_hidden_layers says {layers}"
+            raise ModelError(message, where=self.where("layer_types"))
+
+
+def read_config(path: Path) -> ConfigFile:
+    """Read ``config.json``; only values are read, no code that it names runs."""
+    document = read(path)
+    if not isinstance(document.value, dict):
+        raise ModelError("config.json is not an object", where=document.where())
+    nested = document.value.get("text_config", {})
+    if not isinstance(nested, dict):
+        raise ConfigFile(document, (), document.value).mistyped("text_config", "an object", nested)
+    inside = next((place for place in _NESTED if _at(document.value, place)), ())
+    around, part = _at(document.value, inside[:-1]), _at(document.value, inside)
+    return ConfigFile(document, inside, {**document.value, **around, **part})
+
+
+def _at(value: Any, place: KeyPath) -> Mapping[str, Any]:
+    """The object at ``place``; an empty one where there is none."""
+    for key in place:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _modelopt_file(path: Path) -> Quantization | None:
+    """ModelOpt's own file, in checkpoints whose ``config.json`` says nothing of it."""
+    if not path.is_file():
+        return None
+    document = read(path)
+    section = document.value.get("quantization") if isinstance(document.value, dict) else None
+    if not isinstance(section, dict):
+        raise ModelError("quantization must be an object", where=document.where())
+    return quantization_of({"quant_method": "modelopt"} | section, document.where(("quantization",)))
