@@ -16,16 +16,18 @@ from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.decide.conditions import Facts
 from deployadvisor.hardware.machine import Machine, Unknown, value_of
+from deployadvisor.sizing.cards import Cards, card_groups, host_cards
 from deployadvisor.sizing.choice import PrecisionChoice, best_precision
 from deployadvisor.sizing.geometry import Geometry, geometry_of
 from deployadvisor.sizing.memory import Fit, Load
-from deployadvisor.sizing.parallel import Cards, card_groups, host_cards
+from deployadvisor.sizing.parallel import Wanted
 from deployadvisor.sizing.policy import engine_policy
 
 _RUNTIMES = {"amd": "rocm", "intel": "xpu", "huawei": "ascend"}
 """Software stack that a maker's cards need; engines that serve come as an image for each."""
 Answer = tuple[bool | None, str | None]
 _YES: Answer = (True, None)
+_ONE_COPY = Wanted(data=1)
 _SYSTEMS_OF_CARDS = {"linux", "windows"}
 """Where a card of its own can be; Apple's chips say that they run macOS."""
 
@@ -149,6 +151,11 @@ def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
     return choice.fit.fits, form + choice.fit.reason + hint
 
 
+def passes_gates(engine: Engine, role: Role, model: Model, site: Site) -> bool:
+    """Whether nothing is known that keeps the engine from this model on this machine; memory is not asked."""
+    return all(answer is not False for _, (answer, _) in _gates(engine, role, model, site))
+
+
 def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:
     yield "its_platform", _platform(engine, role, site)
     if role != "cpu" and site.cards:
@@ -215,8 +222,14 @@ def _model(engine: Engine, model: Model) -> Answer:
         return _YES
     if architectures.serves(model.architecture) is False:
         return False, f"{model.architecture} is not among its architectures"
+    return _own_format(engine, model)
+
+
+def _own_format(engine: Engine, model: Model) -> Answer:
     precision = precisions().get(model.native_format)
-    if precision is None or not any(name in engine.gates.formats for name in precision.formats):
+    if precision is None:
+        return None, f"whether it loads {model.native_format} checkpoints is not known"
+    if not any(name in engine.gates.formats for name in precision.formats):
         return False, f"does not load {model.native_format} checkpoints"
     return _YES
 
@@ -242,4 +255,4 @@ def place(engine: Engine, geometry: Geometry, cards: Cards, demand: Demand) -> P
     """The least harmful precision that holds the demand on these cards, with its memory ledger."""
     context = min(demand.context_tokens, geometry.context_limit or demand.context_tokens)
     load = Load(geometry.native_format, context, demand.full_sequences(context))
-    return best_precision(geometry, engine, cards, load)
+    return best_precision(geometry, engine, cards, load, wanted=_ONE_COPY)

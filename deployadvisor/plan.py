@@ -17,6 +17,7 @@ from deployadvisor.economics import hosted, rented
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, RentalOffer
+from deployadvisor.sizing.parallel import Layout
 from deployadvisor.sizing.policy import engine_policy
 from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder
 
@@ -157,7 +158,8 @@ def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str,
         yield "gpu", cards.id
         yield "gpus", chosen.fit.cards if chosen.fit else cards.count
     if chosen.fit is not None:
-        yield "tensor_parallel", chosen.fit.tensor_parallel
+        yield "tensor_parallel", chosen.fit.layout.tensor
+        yield "pipeline_parallel", chosen.fit.layout.pipeline
         yield "kv_dtype", chosen.fit.load.kv_dtype
     values = _values(chosen, setup, tuned=verdict.route.winner == "tune_then_serve")
     yield "flags", tuple(_arguments(chosen.engine.flags, values))
@@ -191,10 +193,13 @@ def _setup(chosen: Assessment) -> _Setup:
 def _values(chosen: Assessment, setup: _Setup, *, tuned: bool) -> dict[PlanField, object]:
     """Plan fields in our words; the engine's catalogue entry spells them as arguments or variables."""
     engine, fit = chosen.engine, chosen.fit
+    layout = fit.layout if fit else Layout()
     slots = engine.max_concurrency.batching == "slots"
     values: dict[PlanField, object] = {
         "backend": chosen.backend,
-        "tensor_parallel": fit.tensor_parallel if fit and fit.tensor_parallel > 1 else None,
+        "tensor_parallel": layout.tensor if layout.tensor > 1 else None,
+        "pipeline_parallel": layout.pipeline if layout.pipeline > 1 else None,
+        "expert_parallel": layout.expert if layout.expert > 1 else None,
         "max_model_len": setup.context_tokens,
         "context": setup.context_tokens * setup.concurrency if slots else setup.context_tokens,
         "max_concurrency": setup.concurrency,
@@ -240,7 +245,9 @@ def _memory(chosen: Assessment) -> MemoryEstimate | None:
         text=fit.reason,
         cards=fit.cards,
         available_gib=round(fit.available_gib, 2),
-        terms=tuple(MemoryTerm(name=term.name, gib=round(term.gib, 3), basis=term.basis) for term in fit.terms),
+        terms=tuple(
+            MemoryTerm(name=term.name, gib=round(term.gib, 3), basis=term.basis, sure=term.sure) for term in fit.terms
+        ),
         weights_gib=round(fit.weights_gib, 3),
         kv_gib=round(fit.kv_gib, 3),
         max_concurrency=fit.max_concurrency,

@@ -184,6 +184,8 @@ class MemoryTerm(_Part):
     name: str
     gib: float
     basis: str
+    sure: Literal["exact", "computed", "measured", "bound", "assumed"] = "computed"
+    """Read from headers; a formula over exact shapes; fitted to measurements; cannot be more; on the safe side."""
 
 
 class MemoryEstimate(_Part):

@@ -77,7 +77,7 @@ def test_a_busy_card_lowers_the_memory_share() -> None:
     busy = machine.accelerators[0].model_copy(update={"memory_free_gib": Known[float](value=50.0, source="test")})
     plan = ask(model="Qwen/Qwen3-8B", hardware=machine.model_copy(update={"accelerators": (busy,)})).plan
     share = float(value_after(plan.flags, "--gpu-memory-utilization"))
-    assert share == pytest.approx(0.63, abs=0.01)
+    assert share == pytest.approx(0.62, abs=0.01)
 
 
 def test_requests_beyond_the_memory_are_not_promised() -> None:

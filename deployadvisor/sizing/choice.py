@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deployadvisor.catalog.engines import Engine, capability
+from deployadvisor.catalog.overheads import overheads
 from deployadvisor.catalog.precisions import FileKind, Precision, precision_order, precisions
 from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import Geometry
 from deployadvisor.sizing.memory import Fit, Load, fit
-from deployadvisor.sizing.parallel import Cards
+from deployadvisor.sizing.parallel import ANY, Wanted
 from deployadvisor.sizing.policy import engine_policy
 
 Obtained = Literal["own", "online", "gguf"]
@@ -36,13 +38,15 @@ class PrecisionChoice:
 
 
 def best_precision(
-    geometry: Geometry, engine: Engine, cards: Cards, load: Load, *, tensor_parallel: int | None = None
+    geometry: Geometry, engine: Engine, cards: Cards, load: Load, *, wanted: Wanted = ANY
 ) -> PrecisionChoice | Unknown:
     """Choose a precision for ``load``, whose own ``precision`` is ignored; Unknown when one cannot be sized.
 
     Only formats that can be had from this very checkpoint are chosen; another one is at most a hint.
     """
     policy = engine_policy(engine)
+    if policy.overhead.files == "safetensors" and geometry.native_format not in precisions():
+        return Unknown(unknown=f'whether {engine.name} loads "{geometry.native_format}" checkpoints is not known')
     passed_over: list[tuple[str, str]] = []
     last = PrecisionChoice(None, None)
     hint = None
@@ -51,8 +55,7 @@ def best_precision(
         if refusal:
             passed_over.append((name, refusal))
             continue
-        wanted = dataclasses.replace(load, precision=name)
-        placed = fit(geometry, policy, cards, wanted, tensor_parallel=tensor_parallel)
+        placed = fit(geometry, policy, cards, dataclasses.replace(load, precision=name), wanted=wanted)
         if isinstance(placed, Unknown):
             return placed
         way = _way(geometry, name, engine)
@@ -97,11 +100,21 @@ def _candidates(geometry: Geometry, files: FileKind) -> Iterator[str]:
             yield geometry.native_format
 
 
+def formats_after(geometry: Geometry, engine: Engine, cards: Cards, precision: str) -> Iterator[str]:
+    """Formats of fewer bits than ``precision`` that the engine loads on these cards, least harmful first."""
+    names = list(_candidates(geometry, overheads()[engine.id].files))
+    later = names[names.index(precision) + 1 :] if precision in names else names
+    return (name for name in later if _fewer_bits(name, precision) and _refusal(name, engine, cards) is None)
+
+
+def _fewer_bits(name: str, precision: str) -> bool:
+    known = precisions()
+    return precision not in known or known[name].bits_per_weight < known[precision].bits_per_weight
+
+
 def _refusal(name: str, engine: Engine, cards: Cards) -> str | None:
     """Why the engine cannot load the format on these cards, or None."""
-    entry = precisions().get(name)
-    if entry is None:
-        return f'weights quantised as "{name}" are not supported yet'
+    entry = precisions()[name]
     reasons = [_format_refusal(entry, form, engine, cards) for form in entry.formats if form in engine.gates.formats]
     if not reasons:
         return f"{engine.name} does not load {name}"

@@ -1,67 +1,84 @@
-"""Does it fit: a ledger of what one card holds, and what is left for the KV cache."""
+"""Does it fit: a load placed on the fewest cards that hold it, or what is missing on all of them."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from deployadvisor.catalog.overheads import Batch
-from deployadvisor.hardware.machine import Unknown, value_of
+from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.budget import budget
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import Geometry
-from deployadvisor.sizing.kv_cache import KvCache, kv_cache
-from deployadvisor.sizing.parallel import Cards, tensor_parallel_options
-from deployadvisor.sizing.policy import GIB, EnginePolicy, activation_gib, batch_on
-from deployadvisor.sizing.weights import Bytes, weight_bytes
+from deployadvisor.sizing.kv_cache import kv_cache
+from deployadvisor.sizing.ledger import Job, Load, Placement, cache_terms, load_text, place
+from deployadvisor.sizing.parallel import ANY, Candidate, Layout, Setting, Wanted, candidates, refusal
+from deployadvisor.sizing.policy import GIB, EnginePolicy, batch_on
+from deployadvisor.sizing.terms import Term
+from deployadvisor.sizing.weights import weight_bytes
+
+__all__ = ["Fit", "Load", "Tried", "fit", "longest_context"]
 
 _SEARCH_LIMIT_TOKENS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What is to be served: number formats, tokens of one sequence (prompt and answer), sequences at once."""
+class Tried:
+    """A layout that was not taken, and why."""
 
-    precision: str
-    context_tokens: int
-    concurrency: int = 1
-    kv_dtype: str = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One named part of a card's memory."""
-
-    name: str
-    gib: float
-    basis: str
+    layout: Layout
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whether a load fits, the ledger of one card, and how much more would fit."""
+    """Whether a load fits, the ledger of the fullest card, and how much more would fit."""
 
     fits: bool
+    """Whether all of the load fits at once."""
     reason: str
     load: Load
-    cards: int
-    """Cards that one replica takes."""
-    tensor_parallel: int
-    """1 with several cards: they hold different layers."""
+    layout: Layout
     terms: tuple[Term, ...] = ()
-    """One card's memory: weights, activations, cuda_graphs, non_torch, kv_cache (as needed, not as reserved)."""
+    """One card's memory, weights first and the cache last, as needed and not as reserved."""
+    held_back: tuple[Term, ...] = ()
+    """What the engine cannot use of the card: driver, in_use, context, left_free."""
     available_gib: float = 0.0
     """Memory of one card that the engine may use."""
+    reserved_gib: float = 0.0
+    """Memory of one card that the engine takes when it starts, whatever the load needs of it."""
     memory_share: float | None = None
     """The share to tell the engine, of the card or of what weights leave; lower than its default on a busy card."""
     weights_gib: float = 0.0
-    """Weights over all cards."""
+    """Weights of one copy of the model."""
     kv_gib: float = 0.0
     """KV cache that the load needs, over all cards."""
     kv_room_gib: float = 0.0
     """KV cache that there is room for, over all cards."""
     max_concurrency: int = 0
-    """Sequences of ``load.context_tokens`` that fit at once."""
+    """Sequences of ``load.context_tokens`` that fit at once, over all cards."""
+    queues: bool = True
+    """Whether sequences beyond ``max_concurrency`` wait instead of failing."""
     kv_bytes_per_token: int = 0
     kv_fixed_bytes: int = 0
+    tried: tuple[Tried, ...] = ()
+    """Smaller layouts, and why each was not taken."""
+    warnings: tuple[str, ...] = ()
+    """What makes the figures less than exact."""
+
+    @property
+    def cards(self) -> int:
+        """Cards that the layout takes."""
+        return self.layout.cards
+
+    @property
+    def tensor_parallel(self) -> int:
+        """1 with several cards: they hold different layers."""
+        return self.layout.tensor
+
+    @property
+    def runs(self) -> bool:
+        """Whether the engine starts and serves, if need be with requests that wait for each other."""
+        return self.fits or (self.queues and self.max_concurrency > 0)
 
     @property
     def used_gib(self) -> float:
@@ -75,43 +92,116 @@ def fit(
     cards: Cards,
     load: Load,
     *,
-    tensor_parallel: int | None = None,
+    wanted: Wanted = ANY,
     memory_share: float | None = None,
 ) -> Fit | Unknown:
     """Place ``load`` on the fewest of ``cards`` that hold it, or say what is missing on all of them.
 
-    ``tensor_parallel`` and ``memory_share`` override the search and the engine's default. Unknown, never "fits",
-    when memory, parameters or the shape of the cache are not known.
+    ``wanted`` and ``memory_share`` override the search and the engine's default. Unknown, never "fits", when
+    memory, parameters or the shape of the cache are not known; an architecture of which only bounds are known
+    fits when the upper one does.
     """
+    unread = next((name for name in ("hidden", "vocab") if getattr(geometry, name) is None), None)
+    if unread:
+        return Unknown(unknown=f"the {unread} size of {geometry.name} is not known")
     weights = weight_bytes(geometry, load.precision)
     if isinstance(weights, Unknown):
         return weights
     cache = kv_cache(geometry, load.kv_dtype)
     if isinstance(cache, Unknown):
         return cache
-    memory = _usable(policy, cards, memory_share)
+    memory = budget(policy, cards, memory_share)
     if isinstance(memory, Unknown):
         return memory
-    job = _Job(geometry, policy, load, weights, cache, memory, batch_on(policy.overhead, cards, memory.total_gib))
-    spreads = _spreads(geometry, policy, cards, tensor_parallel)
-    if isinstance(spreads, str):
-        return Fit(
-            fits=False, reason=spreads, load=load, cards=tensor_parallel or 1, tensor_parallel=tensor_parallel or 1
-        )
-    return _first_that_fits(job, spreads)
+    batch = batch_on(policy.overhead, cards, memory.total_gib)
+    job = Job(geometry, policy, load, weights, cache, memory, batch)
+    setting = Setting(geometry, policy, cards, load.precision)
+    found = _smallest(job, candidates(setting, wanted))
+    return _refused(setting, load, wanted) if found is None else found
+
+
+def _smallest(job: Job, options: Iterable[Candidate]) -> Fit | None:
+    """The first layout that holds the load; when none does, the one that comes closest; None: none is legal."""
+    tried: list[Tried] = []
+    closest: Placement | None = None
+    for option in options:
+        if option.refusal:
+            tried.append(Tried(option.layout, option.refusal))
+            continue
+        placed = place(job, option.layout)
+        if placed.fits:
+            return _fit(job, placed, tried)
+        tried.append(Tried(option.layout, _reason(job, placed)))
+        if closest is None or placed.free_gib > closest.free_gib:
+            closest = placed
+    if closest is None:
+        return None
+    return _fit(job, closest, [item for item in tried if item.layout != closest.layout])
+
+
+def _refused(setting: Setting, load: Load, wanted: Wanted) -> Fit:
+    asked = wanted.layout
+    reason = refusal(setting, asked) or f"no legal layout has {asked} on {setting.cards.all} cards"
+    return Fit(fits=False, reason=reason, load=load, layout=asked)
+
+
+def _fit(job: Job, placed: Placement, tried: list[Tried]) -> Fit:
+    layout, most = placed.layout, placed.most_sequences
+    on_start = placed.resident_gib + placed.needed_gib if job.policy.kind == "on_demand" else job.budget.available_gib
+    return Fit(
+        fits=placed.fits,
+        reason=_reason(job, placed),
+        load=job.load,
+        layout=layout,
+        terms=(*placed.resident, *cache_terms(job, layout, placed.sequences)),
+        held_back=job.budget.held_back,
+        available_gib=job.budget.available_gib,
+        reserved_gib=on_start,
+        memory_share=job.budget.share,
+        weights_gib=job.weights.value / GIB,
+        kv_gib=placed.needed_gib * layout.cards,
+        kv_room_gib=max(placed.room_gib, 0.0) * layout.cards,
+        max_concurrency=most * layout.data,
+        queues=job.policy.overhead.queues,
+        kv_bytes_per_token=job.cache.growing_bytes_per_token,
+        kv_fixed_bytes=job.cache.fixed_bytes(),
+        tried=tuple(tried),
+        warnings=(job.cache.why_bounds,) if job.cache.why_bounds else (),
+    )
+
+
+def _reason(job: Job, placed: Placement) -> str:
+    """One sentence, with the numbers of the fullest card."""
+    available, weights = job.budget.available_gib, placed.loaded_gib
+    each = " a card" if placed.layout.cards > 1 else ""
+    if weights > available:
+        return f"needs {weights:.1f} GiB of weights{each} on {available:.1f} GiB"
+    if placed.room_gib <= 0:
+        working = placed.resident_gib - weights
+        return f"needs {weights:.1f} GiB of weights and {working:.1f} GiB to work in{each} on {available:.1f} GiB"
+    cache = f"{placed.needed_gib:.1f} GiB of KV cache{each} for {load_text(job.load)}"
+    if not placed.fits:
+        return f"needs {cache}; {placed.room_gib:.1f} GiB are left of {available:.1f} GiB beside the weights"
+    return f"{weights:.1f} GiB of weights and {cache} in {available:.1f} GiB"
 
 
 def longest_context(
-    geometry: Geometry, policy: EnginePolicy, cards: Cards, load: Load, *, tensor_parallel: int | None = None
+    geometry: Geometry,
+    policy: EnginePolicy,
+    cards: Cards,
+    load: Load,
+    *,
+    wanted: Wanted = ANY,
+    concurrency: int = 1,
 ) -> int:
-    """Tokens of the longest single sequence that fits, within the model's limit; 0 when none does.
+    """Tokens of the longest sequences of which ``concurrency`` fit, within the model's limit; 0 when none do.
 
     By bisection, since cache and working memory both grow with the context.
     """
 
     def holds(context_tokens: int) -> bool:
-        wanted = replace(load, concurrency=1, context_tokens=context_tokens)
-        placed = fit(geometry, policy, cards, wanted, tensor_parallel=tensor_parallel)
+        wish = replace(load, concurrency=concurrency, context_tokens=context_tokens)
+        placed = fit(geometry, policy, cards, wish, wanted=wanted)
         return isinstance(placed, Fit) and placed.fits
 
     shortest, longest = 0, geometry.context_limit or _SEARCH_LIMIT_TOKENS
@@ -119,164 +209,3 @@ def longest_context(
         middle = (shortest + longest + 1) // 2
         shortest, longest = (middle, longest) if holds(middle) else (shortest, middle - 1)
     return shortest
-
-
-# Memory of one card that the engine may use
-
-
-@dataclass(frozen=True, slots=True)
-class _Usable:
-    total_gib: float
-    budget_gib: float
-    share: float | None
-    """Of the card, or of what the weights leave, by the engine's policy."""
-
-
-def _usable(policy: EnginePolicy, cards: Cards, wanted_share: float | None) -> _Usable | Unknown:
-    """The budget by the engine's policy; a share of the total must also be free, or the engine does not start."""
-    for reading in (cards.total_gib, cards.free_gib):
-        if isinstance(reading, Unknown):
-            return Unknown(unknown=f"memory of {cards.name}: {reading.unknown}", remedy=reading.remedy)
-    total, free = value_of(cards.total_gib) or 0.0, value_of(cards.free_gib) or 0.0
-    if cards.vendor == "nvidia":
-        total = max(total - policy.overhead.driver_gib, 0.0)
-        free = min(free, total)
-    if policy.kind != "share_of_total" or cards.vendor == "cpu":
-        share_of_rest = (wanted_share or policy.share) if policy.kind == "share_of_free" else None
-        return _Usable(total, max(free - policy.overhead.margin_gib, 0.0), share_of_rest)
-    share = min(wanted_share or policy.share, math.floor(free / total * 100) / 100 if total else 0.0)
-    return _Usable(total, share * total, share)
-
-
-# How the model is spread
-
-
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    cards: int
-    tensor_parallel: int
-    share: float
-    """Part of the model on the fullest card."""
-
-
-def _spreads(
-    geometry: Geometry, policy: EnginePolicy, cards: Cards, tensor_parallel: int | None
-) -> tuple[_Spread, ...] | str:
-    """Ways to use the cards, fewest first; a sentence when the demanded one is impossible."""
-    if not policy.tensor_parallel:
-        if (tensor_parallel or 1) > 1:
-            return f"{policy.name} has no tensor parallelism: several cards hold different layers"
-        layers = geometry.layers or 1
-        return tuple(_Spread(n, 1, math.ceil(layers / n) / layers) for n in range(1, min(cards.count, layers) + 1))
-    if tensor_parallel and tensor_parallel > cards.count:
-        return f"tensor parallel {tensor_parallel} needs as many equal cards, there are {cards.count}"
-    options = tensor_parallel_options(geometry, cards.count)
-    if tensor_parallel:
-        options = (options[tensor_parallel - 1],)
-        if not options[0].legal:
-            return options[0].reason
-    return tuple(_Spread(option.size, option.size, 1 / option.size) for option in options if option.legal)
-
-
-# The ledger
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A load with everything that does not depend on how it is spread."""
-
-    geometry: Geometry
-    policy: EnginePolicy
-    load: Load
-    weights: Bytes
-    cache: KvCache
-    memory: _Usable
-    batch: Batch
-
-    def sequence_gib(self, spread: _Spread, context_tokens: int) -> float:
-        """KV cache of one sequence on one card, as the engine stores it."""
-        stored = self.cache.card_bytes(
-            context_tokens,
-            tensor_parallel=spread.tensor_parallel,
-            window=self.policy.overhead.window,
-            batch_tokens=self.batch.tokens or 0,
-        )
-        return stored * spread.share * spread.tensor_parallel / GIB
-
-    def fixed_terms(self, spread: _Spread, context_tokens: int) -> tuple[Term, ...]:
-        """Everything on one card but the KV cache."""
-        overhead = self.policy.overhead
-        padding = 1 + overhead.weight_padding.get(self.load.precision, 0.0)
-        weights = self.weights.value / GIB * padding * spread.share
-        tokens = self.batch.tokens or context_tokens
-        activations = activation_gib(self.geometry, overhead, self.batch, tokens, spread.tensor_parallel)
-        non_torch = overhead.non_torch_parallel_gib if spread.tensor_parallel > 1 else overhead.non_torch_gib
-        return (
-            Term("weights", weights, self.weights.basis),
-            Term("activations", activations, f"{tokens:,} tokens a pass, {self.batch.sequences:,} sequences"),
-            Term("cuda_graphs", self.batch.cuda_graphs_gib, "measured at the default batch"),
-            Term("non_torch", non_torch, "measured, communication buffers included"),
-        )
-
-    def room_gib(self, terms: tuple[Term, ...]) -> float:
-        """KV cache that one card has room for beside ``terms``; weights are the first of them."""
-        room = self.memory.budget_gib - sum(term.gib for term in terms)
-        if self.policy.kind == "share_of_free" and self.memory.share is not None:
-            room = min(room, self.memory.share * (self.memory.budget_gib - terms[0].gib))
-        return room
-
-
-def _first_that_fits(job: _Job, spreads: tuple[_Spread, ...]) -> Fit:
-    attempts = (_place(job, spread) for spread in spreads)
-    last = next(attempts)
-    for attempt in attempts:
-        if last.fits:
-            break
-        last = attempt
-    return last
-
-
-def _place(job: _Job, spread: _Spread) -> Fit:
-    load = job.load
-    terms = job.fixed_terms(spread, load.context_tokens)
-    room = job.room_gib(terms)
-    sequence = job.sequence_gib(spread, load.context_tokens)
-    needed = sequence * load.concurrency
-    fits = needed <= room
-    return Fit(
-        fits=fits,
-        reason=_reason(job, spread, terms, room, needed),
-        load=load,
-        cards=spread.cards,
-        tensor_parallel=spread.tensor_parallel,
-        terms=(*terms, Term("kv_cache", needed, _cache_basis(load))),
-        available_gib=job.memory.budget_gib,
-        memory_share=job.memory.share,
-        weights_gib=job.weights.value / GIB,
-        kv_gib=needed * spread.cards,
-        kv_room_gib=max(room, 0.0) * spread.cards,
-        max_concurrency=max(math.floor(room / sequence), 0) if sequence else 0,
-        kv_bytes_per_token=job.cache.growing_bytes_per_token,
-        kv_fixed_bytes=job.cache.fixed_bytes(),
-    )
-
-
-def _cache_basis(load: Load) -> str:
-    sequences = "1 sequence" if load.concurrency == 1 else f"{load.concurrency:,} sequences"
-    stored = "" if load.kv_dtype == "auto" else f" in {load.kv_dtype}"
-    return f"{sequences} of {load.context_tokens:,} tokens{stored}"
-
-
-def _reason(job: _Job, spread: _Spread, terms: tuple[Term, ...], room_gib: float, needed_gib: float) -> str:
-    """One sentence, with the numbers of the fullest card."""
-    available, weights = job.memory.budget_gib, terms[0].gib
-    each = " a card" if spread.cards > 1 else ""
-    if weights > available:
-        return f"needs {weights:.1f} GiB of weights{each} on {available:.1f} GiB"
-    if room_gib <= 0:
-        working = sum(term.gib for term in terms[1:])
-        return f"needs {weights:.1f} GiB of weights and {working:.1f} GiB to work in{each} on {available:.1f} GiB"
-    cache = f"{needed_gib:.1f} GiB of KV cache{each} for {_cache_basis(job.load)}"
-    if needed_gib > room_gib:
-        return f"needs {cache}; {room_gib:.1f} GiB are left of {available:.1f} GiB beside the weights"
-    return f"{weights:.1f} GiB of weights and {cache} in {available:.1f} GiB"

@@ -1,97 +1,274 @@
-"""Which cards work together, and over how many of them one model can be spread."""
+"""How a model can be laid out over equal cards: which layouts are legal, the smallest first, and why others are not.
+
+Tensor parallelism divides every layer, so heads, feed-forward widths and the blocks of a quantised format must
+divide evenly; pipeline parallelism deals out whole layers; expert parallelism deals out whole experts; data
+parallelism copies the model. Vocabularies are padded by the engines and never stand in the way (vLLM
+``VocabParallelEmbedding``, LMDeploy TurboMind ``pad_weight``, SGLang as vLLM).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from deployadvisor.hardware.machine import Accelerator, Host, Machine, Number, Unknown, value_of
+from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.precisions import precisions
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import Geometry
+from deployadvisor.sizing.policy import EnginePolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
-    """Equal accelerators, or the host as one; memory is that of one card, the least free one."""
+class Layout:
+    """One way to use several cards; 1 everywhere is a single card."""
 
-    name: str
-    id: str | None
-    vendor: str
-    """Maker of the accelerator, or ``cpu``."""
-    count: int
-    total_gib: Number
-    free_gib: Number
-    compute_capability: str | None = None
-    indexes: tuple[int, ...] = ()
+    tensor: int = 1
+    """Cards that share every layer."""
+    pipeline: int = 1
+    """Groups of cards that hold consecutive layers."""
+    data: int = 1
+    """Groups of cards that serve requests of their own."""
+    expert: int = 1
+    """Cards over which whole experts are dealt; 1: every expert is divided like any other layer."""
+
+    @property
+    def cards(self) -> int:
+        """Cards of the whole layout; expert parallelism reuses those of tensor and data parallelism."""
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def talks(self) -> bool:
+        """Whether cards exchange what they compute; plain copies do not."""
+        return max(self.tensor, self.pipeline, self.expert) > 1
+
+    def __str__(self) -> str:
+        """Only what is above 1, such as ``tensor parallel 4, pipeline parallel 2``."""
+        parts = {"tensor": self.tensor, "pipeline": self.pipeline, "data": self.data, "expert": self.expert}
+        return ", ".join(f"{name} parallel {size}" for name, size in parts.items() if size > 1) or "one card"
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """One size of tensor parallelism, and why it is not possible when it is not."""
+class Wanted:
+    """Sizes that somebody asked for; None leaves one to the search."""
 
-    size: int
-    legal: bool
-    reason: str
+    tensor: int | None = None
+    pipeline: int | None = None
+    data: int | None = None
+    expert: int | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """The layout asked for, 1 where nothing was."""
+        return Layout(self.tensor or 1, self.pipeline or 1, self.data or 1, self.expert or 1)
+
+    def allows(self, layout: Layout) -> bool:
+        """Whether a layout has the sizes asked for."""
+        pairs = (
+            (self.tensor, layout.tensor),
+            (self.pipeline, layout.pipeline),
+            (self.data, layout.data),
+            (self.expert, layout.expert),
+        )
+        return all(wanted in (None, size) for wanted, size in pairs)
 
 
-def tensor_parallel_options(geometry: Geometry, cards: int) -> tuple[Option, ...]:
-    """Every size from 1 to ``cards``: attention heads must divide evenly; KV heads divide or repeat evenly."""
-    return tuple(_option(geometry, size) for size in range(1, cards + 1))
+ANY = Wanted()
 
 
-def _option(geometry: Geometry, size: int) -> Option:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A layout, and why it cannot be used when it cannot."""
+
+    layout: Layout
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What decides whether a layout is legal."""
+
+    geometry: Geometry
+    policy: EnginePolicy
+    cards: Cards
+    precision: str
+
+
+def candidates(setting: Setting, wanted: Wanted = ANY) -> Iterator[Candidate]:
+    """Layouts of the sizes wanted, legal and not, the ones to prefer first.
+
+    Fewest nodes, then no more pipeline stages than nodes, then fewest cards: tensor parallelism within a node,
+    pipeline stages across nodes or where nothing else divides (vLLM docs/serving/parallelism_scaling.md). Where
+    nobody asked, requests are not dealt to copies, which need the memory of one each. The exception is a mixture
+    of experts with latent attention, whose cache tensor parallelism cannot divide.
+    """
+    everything = [
+        layout
+        for cards in range(1, setting.cards.all + 1)
+        for layout in _layouts(setting, cards, wanted)
+        if wanted.allows(layout)
+    ]
+    for layout in sorted(everything, key=lambda layout: _preference(setting, layout)):
+        yield Candidate(layout, refusal(setting, layout))
+
+
+def _preference(setting: Setting, layout: Layout) -> tuple[int, bool, int, int, int]:
+    nodes = math.ceil(layout.cards / setting.cards.count)
+    return nodes, layout.pipeline > nodes, layout.cards, layout.data, layout.pipeline
+
+
+def _layouts(setting: Setting, cards: int, wanted: Wanted) -> Iterator[Layout]:
+    """Ways to use exactly this many cards."""
+    copies = wanted.data or 1
+    if cards % copies:
+        return
+    share = cards // copies
+    for pipeline in (size for size in range(1, share + 1) if share % size == 0):
+        tensor = share // pipeline
+        yield Layout(tensor, pipeline, copies, wanted.expert or 1)
+        if pipeline == 1 and wanted.expert is None and _may_share_experts(setting, tensor, copies):
+            yield Layout(tensor, 1, copies, cards)
+    if wanted.data is None and wanted.expert in (None, cards) and cards > 1 and _has_latent_experts(setting):
+        yield Layout(data=cards, expert=cards)
+
+
+def _may_share_experts(setting: Setting, tensor: int, copies: int) -> bool:
+    """Whether dealing out whole experts helps: between copies, or where they cannot be divided."""
+    if not setting.geometry.experts:
+        return False
+    divided = Layout(tensor)
+    return copies > 1 or (_heads(setting, divided) is None and _experts(setting, divided) is not None)
+
+
+def _has_latent_experts(setting: Setting) -> bool:
+    return bool(setting.geometry.experts) and setting.geometry.attention == "mla"
+
+
+# Refusals
+
+
+def refusal(setting: Setting, layout: Layout) -> str | None:
+    """Why the engine cannot use a layout for this model on these cards; None when it can."""
+    return next((reason for check in _CHECKS if (reason := check(setting, layout))), None)
+
+
+def _enough_cards(setting: Setting, layout: Layout) -> str | None:
+    if layout.cards <= setting.cards.all:
+        return None
+    return f"{layout} needs {layout.cards} equal cards, there are {setting.cards.all}"
+
+
+def _engine(setting: Setting, layout: Layout) -> str | None:
+    policy = setting.policy
+    if layout.tensor > 1 and not policy.tensor_parallel:
+        return f"{policy.name} has no tensor parallelism: several cards hold different layers"
+    if layout.pipeline > 1 and not (policy.pipeline_parallel or policy.layer_split):
+        return f"{policy.name} has no pipeline parallelism"
+    if layout.data > 1 and not policy.data_parallel:
+        return f"{policy.name} has no data parallelism: run several of it"
+    if layout.expert > 1 and not policy.expert_parallel:
+        return f"{policy.name} has no expert parallelism"
+    return None
+
+
+def _one_node(setting: Setting, layout: Layout) -> str | None:
+    """Tensor parallelism talks in every layer: it stays on the cards of one node, and engines of one node too."""
+    if layout.tensor > setting.cards.count and setting.cards.nodes > 1:
+        return f"tensor parallel {layout.tensor} would cross nodes of {setting.cards.count} cards"
+    if layout.cards > setting.cards.count and not setting.policy.multi_node:
+        return f"{setting.policy.name} runs on one node"
+    return None
+
+
+def _heads(setting: Setting, layout: Layout) -> str | None:
+    shape, size = setting.geometry, layout.tensor
     if size == 1:
-        return Option(1, legal=True, reason="one card")
-    if geometry.heads is None:
-        return Option(size, legal=False, reason=f"the attention heads of {geometry.name} are not known")
-    if geometry.heads % size:
-        message = f"tensor parallel {size} does not divide the {geometry.heads} attention heads of {geometry.name}"
-        return Option(size, legal=False, reason=message)
-    kv_heads = geometry.kv_heads or 1
+        return None
+    if shape.heads is None:
+        return f"the attention heads of {shape.name} are not known"
+    if shape.heads % size:
+        return f"tensor parallel {size} does not divide the {shape.heads} attention heads of {shape.name}"
+    kv_heads = shape.kv_heads or 1
     if kv_heads % size and size % kv_heads:
-        message = f"tensor parallel {size} neither divides nor repeats the {kv_heads} KV heads of {geometry.name}"
-        return Option(size, legal=False, reason=message)
-    if size > kv_heads:
-        return Option(size, legal=True, reason=f"{kv_heads} KV heads repeated on {size} cards")
-    return Option(size, legal=True, reason=f"{kv_heads} KV heads divided over {size} cards")
+        return f"tensor parallel {size} neither divides nor repeats the {kv_heads} KV heads of {shape.name}"
+    return None
 
 
-def card_groups(machine: Machine) -> tuple[Cards, ...]:
-    """The visible accelerators in groups of equal ones, by model and total memory, in the order of the machine."""
-    groups: dict[tuple[str, float | None], list[Accelerator]] = {}
-    for card in machine.accelerators:
-        if card.visible:
-            groups.setdefault(_kind_of(card), []).append(card)
-    return tuple(_cards(group) for group in groups.values())
+def _states(setting: Setting, layout: Layout) -> str | None:
+    """Heads of recurrent layers are divided like attention heads, and never repeated (vLLM ``divide``)."""
+    uneven = next((state.heads for state in setting.geometry.states if state.heads % layout.tensor), None)
+    if uneven is None:
+        return None
+    return f"tensor parallel {layout.tensor} does not divide the {uneven} recurrent heads of {setting.geometry.name}"
 
 
-def host_cards(host: Host) -> Cards:
-    """The host's memory as one card, for engines that run without an accelerator."""
-    name = value_of(host.cpu_model) or "CPU"
-    return Cards(name, None, "cpu", 1, host.memory_total_gib, host.memory_available_gib)
+def _feed_forward(setting: Setting, layout: Layout) -> str | None:
+    shape = setting.geometry
+    return _width(setting, layout.tensor, None if shape.experts else shape.intermediate, "feed-forward width")
 
 
-def _kind_of(card: Accelerator) -> tuple[str, float | None]:
-    total = value_of(card.memory_total_gib)
-    return card.id or card.name, None if total is None else round(total, 1)
+def _experts(setting: Setting, layout: Layout) -> str | None:
+    shape = setting.geometry
+    if not shape.experts:
+        return "there are no experts to deal out" if layout.expert > 1 else None
+    if layout.expert == 1:
+        return _width(setting, layout.tensor, shape.expert_intermediate, "expert width")
+    if layout.expert not in (layout.tensor * layout.data, layout.cards):
+        return f"expert parallel {layout.expert} must use the {layout.tensor * layout.data} cards of a stage"
+    if shape.experts % layout.expert:
+        return f"expert parallel {layout.expert} does not divide the {shape.experts} experts of {shape.name}"
+    return None
 
 
-def _cards(group: Sequence[Accelerator]) -> Cards:
-    first = group[0]
-    return Cards(
-        name=first.name,
-        id=first.id,
-        vendor=first.vendor,
-        count=len(group),
-        total_gib=_least([card.memory_total_gib for card in group]),
-        free_gib=_least([card.memory_free_gib for card in group]),
-        compute_capability=value_of(first.compute_capability),
-        indexes=tuple(card.index for card in group),
-    )
+def _width(setting: Setting, size: int, width: int | None, what: str) -> str | None:
+    """A width must divide evenly, and each part must hold whole blocks of a quantised format."""
+    if size == 1 or width is None:
+        return None
+    if width % size:
+        return f"tensor parallel {size} does not divide the {what} {width:,} of {setting.geometry.name}"
+    block = _block(setting)
+    if block and (width // size) % block:
+        each = f"{width // size:,} of the {what} {width:,}"
+        return f"tensor parallel {size} leaves {each} a card, which is no multiple of the {block} weights of a block"
+    return None
 
 
-def _least(readings: Sequence[Number]) -> Number:
-    """The smallest reading, or the first that is unknown."""
-    known = [reading for reading in readings if not isinstance(reading, Unknown)]
-    if len(known) < len(readings):
-        return next(reading for reading in readings if isinstance(reading, Unknown))
-    return min(known, key=lambda reading: reading.value)
+def _block(setting: Setting) -> int | None:
+    """Weights that share one scale along a matrix's input; None where a part may end anywhere.
+
+    Only the checkpoint's own format counts: whoever quantises a model can pad its widths to whole blocks, as the
+    publisher of Qwen2.5-72B did. LMDeploy pads while loading.
+    """
+    own = setting.precision == setting.geometry.native_format and not setting.policy.pads_blocks
+    precision = precisions().get(setting.precision) if own else None
+    return precision.group_size if precision else None
+
+
+def _layers(setting: Setting, layout: Layout) -> str | None:
+    layers = setting.geometry.layers
+    if layout.pipeline == 1 or (layers and layout.pipeline <= layers):
+        return None
+    return f"pipeline parallel {layout.pipeline} has more stages than {setting.geometry.name} layers"
+
+
+_CHECKS: tuple[Callable[[Setting, Layout], str | None], ...] = (
+    _enough_cards,
+    _engine,
+    _one_node,
+    _heads,
+    _states,
+    _feed_forward,
+    _experts,
+    _layers,
+)
+
+
+# What a legal layout should be told
+
+
+def interconnect_note(cards: Cards, layout: Layout) -> str | None:
+    """A warning where cards that share every layer talk over PCIe; None where they do not, or nobody knows."""
+    entry = gpus().get(cards.id or "")
+    if layout.tensor == 1 or entry is None or entry.vendor != "nvidia" or entry.nvlink_gb_s:
+        return None
+    return f"no NVLink is known for {cards.name}: tensor parallel {layout.tensor} exchanges activations over PCIe"

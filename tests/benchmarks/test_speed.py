@@ -17,9 +17,9 @@ from deployadvisor.decide import reader, vocabulary
 from deployadvisor.decide.evaluate import evaluate
 from deployadvisor.decide.ruleset import Ruleset
 from deployadvisor.hardware.spec import machine_from_phrase
+from deployadvisor.sizing.cards import card_groups
 from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.memory import Fit, Load, fit
-from deployadvisor.sizing.parallel import card_groups
 from deployadvisor.sizing.policy import engine_policy
 
 ANSWERS: dict[str, Any] = {

@@ -6,17 +6,15 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import Model, models
-from deployadvisor.catalog.overheads import overheads
 from deployadvisor.hardware.machine import Accelerator, Known, Number, Unknown
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import Geometry, geometry_of
 from deployadvisor.sizing.memory import Fit, Load, fit
-from deployadvisor.sizing.parallel import Cards
-from deployadvisor.sizing.policy import EnginePolicy
+from deployadvisor.sizing.policy import EnginePolicy, engine_policy
 
-VLLM = EnginePolicy("vLLM", "share_of_total", 0.92, tensor_parallel=True, overhead=overheads()["vllm"])
-LMDEPLOY = EnginePolicy("LMDeploy", "share_of_free", 0.8, tensor_parallel=True, overhead=overheads()["lmdeploy"])
-LLAMA_CPP = EnginePolicy("llama.cpp", "on_demand", 1.0, tensor_parallel=False, overhead=overheads()["llama_cpp"])
+VLLM, LMDEPLOY, LLAMA_CPP = (engine_policy(engines()[name]) for name in ("vllm", "lmdeploy", "llama_cpp"))
 POLICIES = (VLLM, LMDEPLOY, LLAMA_CPP)
 
 SUPPORTED = [

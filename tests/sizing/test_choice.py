@@ -8,10 +8,10 @@ import pytest
 
 from deployadvisor.catalog.engines import Engine, engines
 from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.choice import PrecisionChoice, best_precision
 from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.memory import Load
-from deployadvisor.sizing.parallel import Cards
 
 from .builders import cards, geometry, tiny
 
@@ -38,7 +38,7 @@ def choice(model: str, engine_id: str, on: Cards) -> PrecisionChoice:
         ("openai/gpt-oss-20b", "vllm", 24.0, "mxfp4", "own", None),
         ("openai/gpt-oss-20b", "ollama", 24.0, "mxfp4", "own", None),
         ("Qwen/Qwen3-8B", "ollama", 80.0, "q4_k_m", "gguf", None),
-        ("Qwen/Qwen3-8B", "llama_cpp", 7.0, "q4_k_s", "gguf", None),
+        ("Qwen/Qwen3-8B", "llama_cpp", 7.5, "q4_k_s", "gguf", None),
     ],
 )
 def test_the_least_harmful_that_fits(
@@ -72,7 +72,7 @@ def test_when_nothing_fits_the_smallest_says_what_is_missing() -> None:
     chosen = choice("Qwen/Qwen3-32B", "llama_cpp", cards(12.0))
     assert chosen.fit is not None
     assert (chosen.precision, chosen.fit.fits) == ("q4_k_s", False)
-    assert chosen.passed_over == (("q4_k_m", "needs 18.7 GiB of weights on 10.5 GiB"),)
+    assert chosen.passed_over == (("q4_k_m", "needs 18.2 GiB of weights on 9.7 GiB"),)
 
 
 def test_a_quantised_checkpoint_is_not_quantised_to_the_same_bits() -> None:
@@ -92,11 +92,13 @@ def test_a_card_without_bf16_serves_a_bf16_checkpoint_as_fp16() -> None:
     assert choice("Qwen/Qwen3-8B", "vllm", old).precision == "bf16"
 
 
-def test_an_own_format_nobody_knows_is_passed_over() -> None:
-    chosen = best_precision(geometry_of(tiny(native_format="bitsandbytes")), engine("vllm"), cards(80.0), LOAD)
-    assert isinstance(chosen, PrecisionChoice)
-    assert chosen.passed_over[0] == ("bitsandbytes", 'weights quantised as "bitsandbytes" are not supported yet')
+def test_an_own_format_nobody_knows_is_unknown_never_no() -> None:
+    chosen = best_precision(geometry_of(tiny(native_format="hqq")), engine("vllm"), cards(80.0), LOAD)
+    assert isinstance(chosen, Unknown)
+    assert chosen.unknown == 'whether vLLM loads "hqq" checkpoints is not known'
 
 
 def test_unknown_stays_unknown() -> None:
-    assert isinstance(best_precision(geometry("moonshotai/Kimi-K3"), engine("vllm"), cards(1e6), LOAD), Unknown)
+    assert isinstance(
+        best_precision(geometry_of(tiny(num_hidden_layers=None)), engine("vllm"), cards(80.0), LOAD), Unknown
+    )

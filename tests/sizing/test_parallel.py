@@ -1,41 +1,38 @@
-"""Which cards are equal, and over how many a model can be divided."""
+"""Which layouts are legal over equal cards, in which order they are tried, and why others are refused."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from deployadvisor.hardware.machine import Host, Machine, Unknown
+from deployadvisor.catalog.engines import engines
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import geometry_of
-from deployadvisor.sizing.parallel import card_groups, host_cards, tensor_parallel_options
+from deployadvisor.sizing.parallel import ANY, Layout, Setting, Wanted, candidates, interconnect_note, refusal
+from deployadvisor.sizing.policy import EnginePolicy, engine_policy
 
-from .builders import accelerator, geometry, gib, tiny
+from .builders import LLAMA_CPP, LMDEPLOY, VLLM, cards, geometry, tiny
 
-UNREAD = Unknown(unknown="not read")
-
-
-def machine(*accelerators: object, **host: object) -> Machine:
-    fields = dict.fromkeys(
-        (
-            "os",
-            "arch",
-            "cpu_model",
-            "cores",
-            "memory_total_gib",
-            "memory_available_gib",
-            "container",
-            "disk_free_gib",
-        ),
-        UNREAD,
-    )
-    return Machine(description="test", accelerators=accelerators, host=Host(**(fields | host)))  # type: ignore[arg-type]
+OLLAMA = engine_policy(engines()["ollama"])
 
 
-def legal(name: str, cards: int) -> list[int]:
-    return [option.size for option in tensor_parallel_options(geometry(name), cards) if option.legal]
+def setting(model: str, on: int = 8, policy: EnginePolicy = VLLM, precision: str = "bf16", nodes: int = 1) -> Setting:
+    group = dataclasses.replace(cards(80.0, on), nodes=nodes)
+    return Setting(geometry(model), policy, group, precision)
+
+
+def legal(where: Setting, wanted: Wanted = ANY) -> list[str]:
+    return [str(option.layout) for option in candidates(where, wanted) if not option.refusal]
+
+
+def tensor_sizes(model: str, on: int) -> list[int]:
+    where = setting(model, on)
+    return [size for size in range(1, on + 1) if refusal(where, Layout(size)) is None]
 
 
 @pytest.mark.parametrize(
-    ("model", "cards", "sizes"),
+    ("model", "on", "sizes"),
     [
         ("Qwen/Qwen3-8B", 4, [1, 2, 4]),
         ("Qwen/Qwen2.5-7B-Instruct", 8, [1, 2, 4]),
@@ -44,58 +41,161 @@ def legal(name: str, cards: int) -> list[int]:
         ("Qwen/Qwen3.5-35B-A3B", 8, [1, 2, 4, 8]),
     ],
 )
-def test_legal_sizes(model: str, cards: int, sizes: list[int]) -> None:
-    assert legal(model, cards) == sizes
+def test_legal_tensor_sizes(model: str, on: int, sizes: list[int]) -> None:
+    assert tensor_sizes(model, on) == sizes
 
 
-def test_a_refusal_names_the_heads() -> None:
-    option = tensor_parallel_options(geometry("Qwen/Qwen3-8B"), 3)[2]
-    assert option.reason == "tensor parallel 3 does not divide the 32 attention heads of Qwen/Qwen3-8B"
+# Each refusal names what does not divide
 
 
-def test_kv_heads_must_divide_or_repeat() -> None:
-    shape = geometry_of(tiny(num_attention_heads=12, num_key_value_heads=4, head_dim=8))
-    options = tensor_parallel_options(shape, 12)
-    assert [option.size for option in options if option.legal] == [1, 2, 4, 12]
-    assert options[5].reason == "tensor parallel 6 neither divides nor repeats the 4 KV heads of test/tiny"
-    assert options[11].reason == "4 KV heads repeated on 12 cards"
+def refused(layout: Layout, policy: EnginePolicy = VLLM, precision: str = "bf16", **shape: object) -> str | None:
+    return refusal(Setting(geometry_of(tiny(**shape)), policy, cards(80.0, 16), precision), layout)
 
 
-def test_unknown_heads_allow_one_card() -> None:
-    options = tensor_parallel_options(geometry_of(tiny(num_attention_heads=None)), 2)
-    assert [option.legal for option in options] == [True, False]
+@pytest.mark.parametrize(
+    ("shape", "layout", "reason"),
+    [
+        ({}, Layout(3), "tensor parallel 3 does not divide the 8 attention heads of test/tiny"),
+        (
+            {"num_attention_heads": 12, "num_key_value_heads": 4},
+            Layout(6),
+            "tensor parallel 6 neither divides nor repeats the 4 KV heads of test/tiny",
+        ),
+        (
+            {"intermediate_size": 130},
+            Layout(4),
+            "tensor parallel 4 does not divide the feed-forward width 130 of test/tiny",
+        ),
+        ({}, Layout(pipeline=5), "pipeline parallel 5 has more stages than test/tiny layers"),
+        ({}, Layout(2, expert=2), "there are no experts to deal out"),
+        ({}, Layout(32), "tensor parallel 32 needs 32 equal cards, there are 16"),
+        (
+            {"num_experts": 6, "experts_per_token": 2, "moe_intermediate_size": 64},
+            Layout(4, expert=4),
+            "expert parallel 4 does not divide the 6 experts of test/tiny",
+        ),
+        (
+            {"num_experts": 8, "experts_per_token": 2, "moe_intermediate_size": 64},
+            Layout(4, expert=2),
+            "expert parallel 2 must use the 4 cards of a stage",
+        ),
+        ({"num_attention_heads": None}, Layout(2), "the attention heads of test/tiny are not known"),
+    ],
+)
+def test_a_refusal_says_what_does_not_divide(shape: dict[str, object], layout: Layout, reason: str) -> None:
+    assert refused(layout, **shape) == reason
 
 
-def test_unequal_cards_are_groups_of_their_own() -> None:
-    big = accelerator(index=0)
-    small = [accelerator(index=i, id="rtx-3060", memory_total_gib=gib(12.0)) for i in (1, 2)]
-    assert [(group.id, group.count) for group in card_groups(machine(big, *small))] == [
-        ("h100-sxm", 1),
-        ("rtx-3060", 2),
+def test_kv_heads_divide_or_repeat() -> None:
+    shape = {"num_attention_heads": 12, "num_key_value_heads": 4, "intermediate_size": 48}
+    assert [size for size in range(1, 13) if refused(Layout(size), **shape) is None] == [1, 2, 4, 12]
+
+
+def test_recurrent_heads_divide_and_are_never_repeated() -> None:
+    """Qwen3-Next has 2 KV heads, which repeat, and 16 recurrent key heads, which do not."""
+    assert tensor_sizes("Qwen/Qwen3-Next-80B-A3B-Instruct", 16) == [1, 2, 4, 8, 16]
+    assert "recurrent heads" in (refusal(setting("Qwen/Qwen3-Next-80B-A3B-Instruct", 64), Layout(32)) or "") or (
+        "attention heads" in (refusal(setting("Qwen/Qwen3-Next-80B-A3B-Instruct", 64), Layout(32)) or "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "layout", "reason"),
+    [
+        (LLAMA_CPP, Layout(2), "llama.cpp has no tensor parallelism: several cards hold different layers"),
+        (LMDEPLOY, Layout(pipeline=2), "LMDeploy has no pipeline parallelism"),
+        (OLLAMA, Layout(data=2), "Ollama has no data parallelism: run several of it"),
+        (OLLAMA, Layout(expert=2), "Ollama has no expert parallelism"),
+    ],
+)
+def test_engines_do_only_what_they_can(policy: EnginePolicy, layout: Layout, reason: str) -> None:
+    assert refused(layout, policy) == reason
+
+
+# Blocks of a quantised format: only of the checkpoint's own format, and only where the engine does not pad
+
+INT4 = {"native_format": "int4", "intermediate_size": 1536}
+
+
+def test_a_group_of_weights_cannot_be_divided() -> None:
+    assert refused(Layout(2), precision="int4", **INT4) is None
+    assert refused(Layout(8), precision="int4", **INT4) == (
+        "tensor parallel 8 leaves 192 of the feed-forward width 1,536 a card, "
+        "which is no multiple of the 128 weights of a block"
+    )
+    assert refused(Layout(8), precision="int4", intermediate_size=1536) is None, "another checkpoint may be padded"
+    assert refused(Layout(8), LMDEPLOY, "int4", **INT4) is None, "LMDeploy pads"
+
+
+EXPERTS = {"native_format": "int4", "num_experts": 8, "experts_per_token": 2, "moe_intermediate_size": 192}
+
+
+def test_whole_experts_where_they_cannot_be_divided() -> None:
+    where = Setting(geometry_of(tiny(**EXPERTS)), VLLM, cards(80.0, 8), "int4")
+    assert refusal(where, Layout(2)) is not None
+    assert "tensor parallel 2, expert parallel 2" in legal(where)
+
+
+# The order
+
+
+def test_few_cards_come_first_and_tensor_before_pipeline() -> None:
+    assert legal(setting("Qwen/Qwen3-8B", 4)) == [
+        "one card",
+        "tensor parallel 2",
+        "tensor parallel 4",
+        "pipeline parallel 2",
+        "pipeline parallel 3",
+        "tensor parallel 2, pipeline parallel 2",
+        "pipeline parallel 4",
     ]
 
 
-def test_one_model_with_two_sizes_makes_two_groups() -> None:
-    pair = (accelerator(index=0), accelerator(index=1, memory_total_gib=gib(40.0)))
-    assert [group.indexes for group in card_groups(machine(*pair))] == [(0,), (1,)]
+def test_stages_cross_nodes_and_tensor_parallelism_does_not() -> None:
+    found = legal(setting("Qwen/Qwen3-235B-A22B", 4, nodes=2))
+    assert found.index("tensor parallel 4") < found.index("tensor parallel 4, pipeline parallel 2")
+    assert not any("tensor parallel 8" in layout for layout in found)
+    reason = refusal(setting("Qwen/Qwen3-235B-A22B", 4, nodes=2), Layout(8))
+    assert reason == "tensor parallel 8 would cross nodes of 4 cards"
 
 
-def test_hidden_cards_do_not_count() -> None:
-    pair = (accelerator(index=0), accelerator(index=1, visible=False))
-    assert [group.indexes for group in card_groups(machine(*pair))] == [(0,)]
+def test_an_engine_of_one_node_stays_on_it() -> None:
+    where = setting("Qwen/Qwen3-8B", 2, LLAMA_CPP, nodes=2)
+    assert refusal(where, Layout(pipeline=4)) == "llama.cpp runs on one node"
 
 
-def test_the_fullest_card_sets_the_group() -> None:
-    pair = (accelerator(index=0, memory_free_gib=gib(70.0)), accelerator(index=1, memory_free_gib=gib(10.0)))
-    assert card_groups(machine(*pair))[0].free_gib == gib(10.0)
+def test_latent_attention_may_deal_out_requests() -> None:
+    assert "data parallel 8, expert parallel 8" in legal(setting("deepseek-ai/DeepSeek-V3"))
+    assert not any("data" in layout for layout in legal(setting("Qwen/Qwen3-235B-A22B")))
 
 
-def test_one_unread_card_makes_the_group_unknown() -> None:
-    pair = (accelerator(index=0), accelerator(index=1, memory_free_gib=UNREAD))
-    assert card_groups(machine(*pair))[0].free_gib == UNREAD
+def test_only_what_was_asked_for_is_tried() -> None:
+    where = setting("Qwen/Qwen3-8B")
+    assert legal(where, Wanted(tensor=2, pipeline=1)) == ["tensor parallel 2"]
+    assert legal(where, Wanted(data=4)) == [
+        "data parallel 4",
+        "tensor parallel 2, data parallel 4",
+        "pipeline parallel 2, data parallel 4",
+    ]
 
 
-def test_the_host_is_one_card_of_its_memory() -> None:
-    host = machine(memory_total_gib=gib(64.0), memory_available_gib=gib(50.0)).host
-    cards = host_cards(host)
-    assert (cards.name, cards.vendor, cards.count, cards.free_gib) == ("CPU", "cpu", 1, gib(50.0))
+def test_a_desktop_runner_spreads_layers() -> None:
+    assert legal(setting("Qwen/Qwen3-8B", 3, LLAMA_CPP)) == [
+        "one card",
+        "pipeline parallel 2",
+        "pipeline parallel 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("card", "layout", "noted"),
+    [
+        ("l40s", Layout(2), True),
+        ("l40s", Layout(), False),
+        ("h100-sxm", Layout(2), False),
+        ("card", Layout(2), False),
+    ],
+)
+def test_slow_links_are_noted(card: str, layout: Layout, noted: bool) -> None:
+    group: Cards = cards(48.0, 2, card_id=card)
+    assert (interconnect_note(group, layout) is not None) is noted
