@@ -9,7 +9,7 @@ DATA := rules templates deployadvisor/catalog/data docs/examples
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports rules diff docs fresh slow bench clean
+.PHONY: help demo test check lint types imports rules diff docs fresh slow meta bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,15 @@ docs: $(READY) ## rewrite the generated parts of the documentation
 fresh: $(READY) ## the generated parts of the documentation are current
 	@$(BIN)/python docs/generate.py --check
 
+meta: $(VENV)/.meta ## compare counts and caches with the models that transformers builds (installs PyTorch)
+	@$(PYTEST) -m meta tests/meta
+
+$(VENV)/.meta: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[meta]'
+	@touch $@
+
 slow: $(READY) ## tests that build the wheel or call other programs
-	@$(PYTEST) -n 2 -rs -m "slow or tool"
+	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta"
 
 bench: $(READY) ## print the benchmarks
 	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks

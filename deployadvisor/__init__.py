@@ -16,18 +16,31 @@ from deployadvisor.version import __version__
 if TYPE_CHECKING:
     from deployadvisor.advise import recommend
     from deployadvisor.errors import DeployAdvisorError
+    from deployadvisor.estimation import Estimate, estimate
     from deployadvisor.hardware.probe import probe
     from deployadvisor.profile import Profile
     from deployadvisor.recommendation import Recommendation
     from deployadvisor.rulebook import load_rules
 
-__all__ = ["DeployAdvisorError", "Profile", "Recommendation", "__version__", "load_rules", "probe", "recommend"]
+__all__ = [
+    "DeployAdvisorError",
+    "Estimate",
+    "Profile",
+    "Recommendation",
+    "__version__",
+    "estimate",
+    "load_rules",
+    "probe",
+    "recommend",
+]
 
 # Names are looked up on first use, so that importing the package costs nothing (PEP 562).
 _HOMES = {
     "DeployAdvisorError": "deployadvisor.errors",
+    "Estimate": "deployadvisor.estimation",
     "Profile": "deployadvisor.profile",
     "Recommendation": "deployadvisor.recommendation",
+    "estimate": "deployadvisor.estimation",
     "load_rules": "deployadvisor.rulebook",
     "probe": "deployadvisor.hardware.probe",
     "recommend": "deployadvisor.advise",

@@ -46,14 +46,17 @@ class DeployAdvisorError(Exception):
         self.suggestion = suggestion
         self.remedy = remedy
 
-    def __str__(self) -> str:
-        """One line: ``where: error: message; did you mean "x"?``."""
+    @property
+    def brief(self) -> str:
+        """What is wrong and what to do, without the place."""
         text = self.message
         if self.suggestion:
             text += f'; did you mean "{self.suggestion}"?'
-        if self.remedy:
-            text += f"; {self.remedy}"
-        return f"{self.where}: error: {text}" if self.where else f"error: {text}"
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+    def __str__(self) -> str:
+        """One line: ``where: error: message; did you mean "x"?``."""
+        return f"{self.where}: error: {self.brief}" if self.where else f"error: {self.brief}"
 
     def to_dict(self) -> dict[str, object]:
         """The ``error`` object of ``--json`` output."""

@@ -1,150 +1,161 @@
-"""``deployadvisor estimate``: memory of one model on one machine, term by term."""
+"""``deployadvisor estimate``: memory of one model on one machine, term by term, or of every row of a CSV file."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+import sys
+from pathlib import Path
 
 import click
 
-from deployadvisor.catalog.engines import Engine, find_engine
-from deployadvisor.catalog.precisions import find_precision
-from deployadvisor.compatibility import site_of
-from deployadvisor.errors import HardwareError, Where
-from deployadvisor.hardware.machine import Machine, Unknown
-from deployadvisor.hardware.probe import probe
-from deployadvisor.hardware.spec import resolve_hardware
-from deployadvisor.sizing.choice import PrecisionChoice, best_precision
-from deployadvisor.sizing.geometry import Geometry, geometry_of
-from deployadvisor.sizing.memory import Fit, Load, fit
-from deployadvisor.sizing.parallel import Cards
-from deployadvisor.sizing.policy import engine_policy
+from deployadvisor.errors import DeployAdvisorError, Where
+from deployadvisor.estimation import Estimate, Work, bytes_of, estimate, sources
+from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.parallel import Layout, Wanted
+from deployadvisor.sizing.terms import Term
 from deployadvisor.surfaces import options
-from deployadvisor.verdict import named_model
+from deployadvisor.surfaces.estimate_csv import write_estimates
+from deployadvisor.surfaces.estimate_view import show, show_sources
+
+_SIZE = click.IntRange(1, 4096)
+_MODEL_HELP = "Catalogue model, alias, folder with config.json, GGUF file, or hub id."
+_EPILOG = """\b
+Examples:
+  deployadvisor estimate --model Qwen/Qwen3-8B --hardware "1x RTX 4090"
+  deployadvisor estimate --model deepseek-ai/DeepSeek-V3 --hardware "8x H200" --concurrency 64
+  deployadvisor estimate --csv in.csv --out out.csv
+"""
 
 
-@click.command("estimate", epilog='Example: deployadvisor estimate --model Qwen/Qwen3-8B --hardware "1x RTX 4090"')
-@click.option(
-    "--model",
-    "model_name",
-    required=True,
-    help="Catalogue model, alias, folder with config.json, or GGUF file.",
-)
+@click.command("estimate", epilog=_EPILOG)
+@click.option("--model", "model_name", help=_MODEL_HELP)
 @click.option("--hardware", default="probe", show_default=True, help="Machine, as for recommend.")
 @click.option("--engine", "engine_name", default="vllm", show_default=True, help="Engine whose memory policy counts.")
 @click.option("--precision", help="bf16, fp8, int4, q4_k_m …; the least harmful that fits when left out.")
 @click.option("--kv-dtype", default="auto", show_default=True, help="Number format of the KV cache.")
-@click.option("--tensor-parallel", type=click.IntRange(1, 1024), help="Cards that share each layer.")
+@click.option("--tensor-parallel", type=_SIZE, help="Cards that share every layer; searched when left out.")
+@click.option("--pipeline-parallel", type=_SIZE, help="Groups of cards that hold consecutive layers.")
+@click.option("--data-parallel", type=_SIZE, help="Groups of cards that serve requests of their own.")
+@click.option("--expert-parallel", type=_SIZE, help="Cards over which whole experts are dealt.")
+@click.option("--nodes", type=click.IntRange(1, 1024), default=1, show_default=True, help="Machines like this one.")
 @click.option("--input-tokens", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--output-tokens", type=click.IntRange(1), default=256, show_default=True)
 @click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True, help="Sequences at once.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), help="Estimate every row of this file instead.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the rows of --csv go.")
+@click.option("--sources", "with_sources", is_flag=True, help="Say where each figure was read.")
 @options.json_option
 def command(
-    model_name: str,
+    model_name: str | None,
     hardware: str,
     engine_name: str,
     precision: str | None,
     kv_dtype: str,
     tensor_parallel: int | None,
+    pipeline_parallel: int | None,
+    data_parallel: int | None,
+    expert_parallel: int | None,
+    nodes: int,
     input_tokens: int,
     output_tokens: int,
     concurrency: int,
+    table: Path | None,
+    out: Path | None,
+    with_sources: bool,
     as_json: bool,
 ) -> int:
-    """Estimate the memory a model needs; speed is not estimated yet."""
-    engine = find_engine(engine_name)
-    geometry = geometry_of(named_model(model_name))
-    cards = _cards(resolve_hardware(hardware, probe), engine)
-    load = Load(precision or "", input_tokens + output_tokens, concurrency, kv_dtype)
-    choice = _choose(geometry, engine, cards, load, precision, tensor_parallel)
+    """Estimate the memory a model needs: a ledger of one card, how sure each term is, and what would make it fit.
+
+    Speed is not estimated yet.
+    """
+    if table is not None or out is not None:
+        return _table(table, out, model_name, as_json=as_json)
+    if model_name is None:
+        remedy = "say --model Qwen/Qwen3-8B, or --csv FILE"
+        raise DeployAdvisorError("no model is named", where=Where("--model"), remedy=remedy)
+    found = estimate(
+        model_name,
+        hardware,
+        engine=engine_name,
+        precision=precision,
+        kv_dtype=kv_dtype,
+        work=Work(input_tokens, output_tokens, concurrency),
+        wanted=Wanted(tensor_parallel, pipeline_parallel, data_parallel, expert_parallel),
+        nodes=nodes,
+    )
     if as_json:
-        options.print_json(_as_dict(choice, geometry, engine, cards))
+        options.print_json(as_dict(found))
     else:
-        for line in _lines(choice, geometry, engine, cards):
+        for line in show(found, bars=sys.stdout.isatty()):
+            click.echo(line)
+        for line in show_sources(found) if with_sources else ():
             click.echo(line)
     return 0
 
 
-def _cards(machine: Machine, engine: Engine) -> Cards:
-    site = site_of(machine)
-    if site.cards is not None:
-        return site.cards
-    if engine.gates.cpu:
-        return site.host
-    raise HardwareError(f"{engine.name} needs an accelerator, and there is none", where=Where("--hardware"))
+def _table(table: Path | None, out: Path | None, model_name: str | None, *, as_json: bool) -> int:
+    """``--csv`` and ``--out`` belong together, and nothing else is estimated beside them."""
+    if table is None or out is None:
+        raise DeployAdvisorError("--csv and --out go together", where=Where("--csv" if out is None else "--out"))
+    if model_name is not None:
+        raise DeployAdvisorError("the models stand in the file of --csv", where=Where("--model"))
+    counts = write_estimates(table, out)
+    if as_json:
+        options.print_json({"rows": counts.rows, "estimated": counts.estimated, "out": str(out)})
+    else:
+        click.echo(f"{out}: {counts.estimated:,} of {counts.rows:,} rows estimated; the others say why in reason")
+    return 0
 
 
-def _choose(
-    geometry: Geometry, engine: Engine, cards: Cards, load: Load, precision: str | None, tensor_parallel: int | None
-) -> PrecisionChoice | Unknown:
-    if precision is None:
-        return best_precision(geometry, engine, cards, load, tensor_parallel=tensor_parallel)
-    load = dataclasses.replace(load, precision=find_precision(precision).id)
-    placed = fit(geometry, engine_policy(engine), cards, load, tensor_parallel=tensor_parallel)
-    return placed if isinstance(placed, Unknown) else PrecisionChoice(load.precision, placed)
-
-
-def _as_dict(
-    choice: PrecisionChoice | Unknown, geometry: Geometry, engine: Engine, cards: Cards
-) -> dict[str, object]:
-    head = {"model": geometry.name, "engine": engine.id, "hardware": cards.id or cards.name, "gpus": cards.count}
+def as_dict(found: Estimate) -> dict[str, object]:
+    """An estimate as JSON: figures over all cards, terms of the fullest one."""
+    head: dict[str, object] = {
+        "model": found.geometry.name,
+        "engine": found.engine.id,
+        "hardware": found.cards.id or found.cards.name,
+        "gpus": found.cards.all,
+        "notes": list(found.notes),
+    }
+    choice, placed = found.choice, found.fit
     if isinstance(choice, Unknown):
-        return {**head, "fits": None, "reason": choice.unknown}
-    result = choice.fit
-    if result is None:
-        return {**head, "fits": False, "reason": _reasons(choice)}
+        return {**head, "fits": None, "reason": found.reason}
+    if placed is None:
+        return {**head, "fits": False, "reason": found.reason}
     return {
         **head,
-        "fits": result.fits,
-        "reason": result.reason,
+        "fits": placed.runs,
+        "all_at_once": placed.fits,
+        "reason": found.reason,
         "hint": choice.hint,
-        "precision": result.load.precision,
+        "precision": placed.load.precision,
         "obtained": choice.obtained,
-        "kv_dtype": result.load.kv_dtype,
-        "cards": result.cards,
-        "tp": result.tensor_parallel,
-        "total_params": geometry.total_params,
-        "active_params": geometry.active_params,
-        "weights_gib": result.weights_gib,
-        "kv_gib": result.kv_gib,
-        "kv_bytes_per_token": result.kv_bytes_per_token,
-        "kv_fixed_bytes": result.kv_fixed_bytes,
-        "max_concurrency": result.max_concurrency,
-        "available_gib_per_card": result.available_gib,
-        "terms_gib_per_card": {term.name: term.gib for term in result.terms},
-        "basis": {term.name: term.basis for term in result.terms},
+        "kv_dtype": placed.load.kv_dtype,
+        "cards": placed.cards,
+        **_sizes(placed.layout),
+        "total_params": found.geometry.total_params,
+        "active_params": found.geometry.active_params,
+        "weights_gib": placed.weights_gib,
+        "kv_gib": bytes_of(found.geometry, placed.load.precision, placed.load.kv_dtype).kv_gib(found.work),
+        "kv_room_gib": placed.kv_room_gib,
+        "kv_bytes_per_token": placed.kv_bytes_per_token,
+        "kv_fixed_bytes": placed.kv_fixed_bytes,
+        "max_concurrency": placed.max_concurrency,
+        "available_gib_per_card": placed.available_gib,
+        "reserved_gib_per_card": placed.reserved_gib,
+        "memory_share": placed.memory_share,
+        "held_back_gib_per_card": _terms(placed.held_back),
+        "terms_gib_per_card": _terms(placed.terms),
+        "tried": [{"layout": str(tried.layout), "reason": tried.reason} for tried in placed.tried],
+        "sources": {what: list(read) for what, read in sources(found)},
+        "remedies": [
+            {"kind": remedy.kind, "text": remedy.text, "harm": remedy.harm, "reason": remedy.fit.reason}
+            for remedy in found.remedies
+        ],
     }
 
 
-_OBTAINED = {"own": "", "online": " (quantised while loading)", "gguf": " (a GGUF file)"}
+def _sizes(layout: Layout) -> dict[str, int]:
+    return {"tp": layout.tensor, "pp": layout.pipeline, "dp": layout.data, "ep": layout.expert}
 
 
-def _lines(choice: PrecisionChoice | Unknown, geometry: Geometry, engine: Engine, cards: Cards) -> Iterator[str]:
-    if isinstance(choice, Unknown):
-        yield f"{geometry.name} on {cards.count}x {cards.name} with {engine.name}: not known: {choice.unknown}"
-        return
-    result = choice.fit
-    if result is None:
-        yield f"{geometry.name} on {cards.count}x {cards.name} with {engine.name}: does not load: {_reasons(choice)}"
-        return
-    verdict = "fits" if result.fits else "does not fit"
-    form = f"{choice.precision}{_OBTAINED[choice.obtained]}"
-    yield f"{geometry.name} in {form} on {result.cards}x {cards.name} with {engine.name} {engine.version}: {verdict}"
-    yield f"  {result.reason}"
-    if choice.hint:
-        yield f"  {choice.hint}"
-    if result.terms:
-        yield from _ledger(result)
-
-
-def _reasons(choice: PrecisionChoice) -> str:
-    return "; ".join(reason for _, reason in choice.passed_over)
-
-
-def _ledger(result: Fit) -> Iterator[str]:
-    for term in result.terms:
-        yield f"  {term.name:<14}{term.gib:>9.2f} GiB   {term.basis}"
-    yield f"  {'sum':<14}{result.used_gib:>9.2f} GiB   of {result.available_gib:.2f} GiB a card"
-    each = f"{result.kv_bytes_per_token:,} bytes a token, {result.kv_fixed_bytes:,} bytes a sequence"
-    room = f"{result.max_concurrency:,} sequences of {result.load.context_tokens:,} tokens fit"
-    yield f"  {'KV cache':<14}{each}; {room}"
+def _terms(terms: tuple[Term, ...]) -> dict[str, dict[str, object]]:
+    return {term.name: {"gib": term.gib, "sure": term.sure, "basis": term.basis} for term in terms}

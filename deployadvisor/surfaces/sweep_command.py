@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,6 +16,7 @@ import click
 
 from deployadvisor.errors import RenderError
 from deployadvisor.surfaces import options
+from deployadvisor.surfaces.tables import safe_cell, whole_file
 
 if TYPE_CHECKING:
     from deployadvisor.sweep import Outcome, Outcomes, Sweep, Value
@@ -26,9 +26,6 @@ _ROWS_AT_ONCE = 10_000
 _PLANS_AT_ONCE = 100
 """Rows that are decided before they are written."""
 _LIMIT = 10_000_000
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
-"""How a cell begins that a spreadsheet takes for a formula."""
-_NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d+)?([eE][-+]?\d+)?")
 
 _EPILOG = """\b
 Examples:
@@ -145,7 +142,7 @@ def _write(sweep: Sweep, rows: Grid | Table, file: TextIO, *, json_lines: bool, 
             lines = (dict(zip(head, row, strict=True)) for row in _lines(block, outcomes, sweep.fields))
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         else:
-            table.writerows(_lines(block, outcomes, sweep.fields, _cell))
+            table.writerows(_lines(block, outcomes, sweep.fields, safe_cell))
         file.flush()
         for code, number in Counter(outcomes.codes.tolist()).items():
             counts[_way(outcomes.different[code])] += number
@@ -166,32 +163,13 @@ def _lines(
         yield (*texts, *ends[code])
 
 
-def _cell(value: Value) -> Value:
-    """A cell of CSV that no spreadsheet runs as a formula."""
-    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
-        return f"'{value}"
-    return value
-
-
 def _way(outcome: Outcome) -> str:
     return "error" if outcome.error else outcome.route or outcome.status or ""
 
 
-@contextlib.contextmanager
-def _destination(path: Path | None) -> Iterator[TextIO]:
+def _destination(path: Path | None) -> AbstractContextManager[TextIO]:
     """Standard output, or a file that appears only when all of it has been written."""
-    if path is None:
-        yield sys.stdout
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("x", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise RenderError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    return contextlib.nullcontext(sys.stdout) if path is None else whole_file(path)
 
 
 def _refuse_existing(path: Path | None, force: bool) -> None:

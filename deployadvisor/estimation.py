@@ -1,0 +1,193 @@
+"""The memory of one model on one machine with one engine: the ledger, and what would make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from deployadvisor.catalog.engines import Engine, engines, find_engine
+from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.models import Model
+from deployadvisor.catalog.overheads import card_overheads, overheads
+from deployadvisor.catalog.precisions import find_precision, kv_element_bytes
+from deployadvisor.compatibility import passes_gates, site_of
+from deployadvisor.errors import HardwareError, Where
+from deployadvisor.hardware.machine import Machine, Unknown
+from deployadvisor.hardware.probe import probe
+from deployadvisor.hardware.spec import resolve_hardware
+from deployadvisor.sizing.cards import Cards, card_groups
+from deployadvisor.sizing.choice import PrecisionChoice, best_precision
+from deployadvisor.sizing.geometry import Geometry, geometry_of
+from deployadvisor.sizing.kv_cache import KvCache, kv_cache
+from deployadvisor.sizing.memory import Fit, Load, fit
+from deployadvisor.sizing.parallel import ANY, Wanted, interconnect_note
+from deployadvisor.sizing.policy import GIB, engine_policy
+from deployadvisor.sizing.remedies import Failed, Remedy, remedies
+from deployadvisor.sizing.weights import Weights, weight_bytes
+from deployadvisor.verdict import named_model
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the model must do: tokens of an average request, and requests in flight over the whole deployment."""
+
+    input_tokens: int = 1000
+    output_tokens: int = 256
+    concurrency: int = 1
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of one sequence at its end."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Memory of one model on one kind of card."""
+
+    model: Model
+    geometry: Geometry
+    engine: Engine
+    cards: Cards
+    work: Work
+    choice: PrecisionChoice | Unknown
+    notes: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    """What would make it fit, the least harmful first."""
+
+    @property
+    def fit(self) -> Fit | None:
+        """The ledger; None where nothing could be placed."""
+        return None if isinstance(self.choice, Unknown) else self.choice.fit
+
+    @property
+    def reason(self) -> str:
+        """One sentence: what it needs, what is missing, or what is not known."""
+        if isinstance(self.choice, Unknown):
+            return self.choice.unknown
+        if self.choice.fit is None:
+            return "; ".join(reason for _, reason in self.choice.passed_over)
+        placed = self.choice.fit
+        if placed.fits or not placed.runs:
+            return placed.reason
+        return f"{placed.reason}: {placed.max_concurrency:,} at once, the others wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """What a model holds on any engine and card."""
+
+    weights: Weights | Unknown
+    cache: KvCache | Unknown
+
+    def kv_gib(self, work: Work) -> float | None:
+        """Cache of all sequences in flight at their full length, as the architecture keeps it."""
+        if isinstance(self.cache, Unknown):
+            return None
+        return self.cache.sequence_bytes(work.context_tokens) * work.concurrency / GIB
+
+
+def bytes_of(geometry: Geometry, precision: str, kv_dtype: str = "auto") -> Bytes:
+    """Weights and cache whatever the engine."""
+    return Bytes(weight_bytes(geometry, precision), kv_cache(geometry, kv_dtype))
+
+
+def estimate(
+    model: str,
+    hardware: str | Machine | None = None,
+    *,
+    engine: str = "vllm",
+    precision: str | None = None,
+    kv_dtype: str = "auto",
+    work: Work | None = None,
+    wanted: Wanted = ANY,
+    nodes: int = 1,
+) -> Estimate:
+    """Size ``model`` on ``hardware``; without a precision the least harmful that fits is taken.
+
+    ``nodes`` machines like ``hardware`` work together. Wrong names, formats and phrases raise
+    DeployAdvisorError; what is not known is Unknown in ``choice``, never a guess.
+    """
+    found, named = find_engine(engine), named_model(model)
+    kv_element_bytes(kv_dtype)
+    machine = resolve_hardware(hardware, probe)
+    cards = replace(_cards(machine, found), nodes=nodes)
+    return size(named, found, cards, machine, precision, kv_dtype, work or Work(), wanted)
+
+
+def size(
+    model: Model,
+    engine: Engine,
+    cards: Cards,
+    machine: Machine,
+    precision: str | None,
+    kv_dtype: str,
+    work: Work,
+    wanted: Wanted,
+) -> Estimate:
+    """Size a model that is found already on cards of ``machine``."""
+    geometry = geometry_of(model)
+    load = Load(precision or "", work.context_tokens, work.concurrency, kv_dtype)
+    choice = _choose(geometry, engine, cards, load, wanted)
+    placed = None if isinstance(choice, Unknown) else choice.fit
+    notes = tuple(_notes(model, machine, cards, placed))
+    if placed is None or placed.fits or not placed.terms:
+        return Estimate(model, geometry, engine, cards, work, choice, notes)
+    failed = Failed(geometry, engine, cards, placed, wanted, tuple(_others(model, engine, machine)))
+    return Estimate(model, geometry, engine, cards, work, choice, notes, remedies(failed))
+
+
+def _cards(machine: Machine, engine: Engine) -> Cards:
+    site = site_of(machine)
+    if site.cards is not None:
+        return site.cards
+    if engine.gates.cpu:
+        return site.host
+    raise HardwareError(f"{engine.name} needs an accelerator, and there is none", where=Where("--hardware"))
+
+
+def _choose(
+    geometry: Geometry, engine: Engine, cards: Cards, load: Load, wanted: Wanted
+) -> PrecisionChoice | Unknown:
+    if not load.precision:
+        return best_precision(geometry, engine, cards, load, wanted=wanted)
+    load = replace(load, precision=find_precision(load.precision).id)
+    placed = fit(geometry, engine_policy(engine), cards, load, wanted=wanted)
+    return placed if isinstance(placed, Unknown) else PrecisionChoice(load.precision, placed)
+
+
+def _others(model: Model, engine: Engine, machine: Machine) -> Iterator[Engine]:
+    """Engines that answer people, which no gate keeps from this machine and model."""
+    site = site_of(machine)
+    for other in engines().values():
+        role = next((role for role in other.roles if role in ("serve", "desktop")), None)
+        if other.id != engine.id and role and passes_gates(other, role, model, site):
+            yield other
+
+
+def _notes(model: Model, machine: Machine, cards: Cards, placed: Fit | None) -> Iterator[str]:
+    """What the reader should know besides the ledger."""
+    if model.trust_remote_code:
+        yield f"{model.id} brings code of its own that the engine would have to run"
+    idle = [group for group in card_groups(machine) if group.name != cards.name or group.count != cards.count]
+    for group in idle if cards.vendor != "cpu" else ():
+        yield f"{group.count}x {group.name} stay idle: unequal cards are not pooled"
+    if placed is None:
+        return
+    yield from placed.warnings
+    if note := interconnect_note(cards, placed.layout):
+        yield note
+
+
+def sources(found: Estimate) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Where the figures of an estimate were read: what they say, and the public sources."""
+    yield "geometry and parameters", (*found.model.source, found.model.params_source)
+    placed = found.fit
+    if placed is None or not placed.terms:
+        return
+    yield f"bits of {placed.load.precision}", find_precision(placed.load.precision).source
+    if entry := gpus().get(found.cards.id or ""):
+        yield f"memory of {found.cards.name}", (entry.memory_gib_source,) if entry.memory_gib_source else entry.source
+    if own := card_overheads().get(found.cards.vendor):
+        yield "driver and context", own.source
+    yield f"{found.engine.name}: share, batch, working memory, cache", overheads()[found.engine.id].source

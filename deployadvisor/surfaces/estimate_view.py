@@ -1,0 +1,152 @@
+"""The ledger of an estimate on a terminal: what the card loses, what the model needs, what would make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from deployadvisor.estimation import Estimate, sources
+from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.memory import Fit
+from deployadvisor.sizing.terms import Term
+
+_OBTAINED = {"own": "", "online": " (quantised while loading)", "gguf": " (a GGUF file)"}
+_BAR = 30
+_SHOWN = 6
+
+NAMES = {
+    "driver": "driver",
+    "in_use": "in use already",
+    "context": "CUDA context",
+    "left_free": "left free",
+    "weights": "weights",
+    "padding": "padding",
+    "activations": "activations",
+    "logits": "logits",
+    "cuda_graphs": "CUDA graphs",
+    "communicator": "communicator",
+    "engine": "engine",
+    "kv_cache": "KV cache",
+    "kv_fixed": "KV windows, states",
+}
+
+
+def show(found: Estimate, *, bars: bool) -> Iterator[str]:
+    """Lines of one estimate; ``bars`` adds a picture of each term."""
+    yield _headline(found)
+    yield f"  {found.reason}"
+    placed = found.fit
+    if placed is not None and placed.terms:
+        yield ""
+        yield from _ledger(placed, bars=bars)
+        yield ""
+        yield from _cache(placed)
+    yield from _layouts(placed)
+    if isinstance(found.choice, Unknown) and found.choice.remedy:
+        yield f"  {found.choice.remedy}"
+    yield from _remedies(found)
+    for note in found.notes:
+        yield f"  Mind           {note}"
+
+
+def show_sources(found: Estimate) -> Iterator[str]:
+    """Where each figure comes from."""
+    yield ""
+    yield "  Where the figures come from"
+    for what, read in sources(found):
+        yield f"    {what}"
+        for source in read:
+            yield f"      {source}"
+
+
+def _headline(found: Estimate) -> str:
+    where = f"{found.cards.name} with {found.engine.name} {found.engine.version}"
+    choice = found.choice
+    if isinstance(choice, Unknown):
+        return f"{found.geometry.name} on {found.cards.all}x {where}: not known"
+    if choice.fit is None:
+        return f"{found.geometry.name} on {found.cards.all}x {where}: does not load"
+    form = f"{choice.precision}{_OBTAINED[choice.obtained]}"
+    verdict = click.style(_verdict(choice.fit), bold=True)
+    return f"{found.geometry.name} in {form} on {choice.fit.cards}x {where}: {verdict}"
+
+
+def _verdict(placed: Fit) -> str:
+    if placed.fits:
+        return "fits"
+    return "fits, but not all at once" if placed.runs else "does not fit"
+
+
+# The ledger
+
+
+def _ledger(placed: Fit, *, bars: bool) -> Iterator[str]:
+    """The card from its whole memory downwards; terms of nothing are left out."""
+    whole = placed.available_gib + sum(term.gib for term in placed.held_back)
+    yield f"  One card            {whole:>8.2f} GiB"
+    for term in placed.held_back:
+        yield from _line(term, whole, "-", bars=bars)
+    yield f"  The engine may use  {placed.available_gib:>8.2f} GiB"
+    for term in placed.terms:
+        yield from _line(term, whole, " ", bars=bars)
+    free = placed.available_gib - placed.used_gib
+    word = "remains" if free >= 0 else "missing"
+    yield f"  Sum                 {placed.used_gib:>8.2f} GiB, {abs(free):.2f} GiB {word}"
+    if placed.reserved_gib > placed.used_gib:
+        yield f"  Taken on start      {placed.reserved_gib:>8.2f} GiB, whatever the load needs of it"
+
+
+def _line(term: Term, whole: float, sign: str, *, bars: bool) -> Iterator[str]:
+    if term.gib >= 0.005:
+        picture = f"  {_bar(term.gib, whole)}" if bars else ""
+        yield f"  {sign} {NAMES[term.name]:<18}{term.gib:>8.2f} GiB  {term.sure:<9}{picture}  {term.basis}"
+
+
+def _bar(part: float, whole: float) -> str:
+    filled = min(_BAR, round(part / whole * _BAR)) if whole else 0
+    return "█" * filled + "░" * (_BAR - filled)
+
+
+def _cache(placed: Fit) -> Iterator[str]:
+    bounded = (
+        f", and at most {placed.kv_fixed_bytes:,} bytes a sequence by the architecture"
+        if placed.kv_fixed_bytes
+        else ""
+    )
+    yield f"  KV cache       {placed.kv_bytes_per_token:,} bytes a token{bounded}"
+    room = (
+        f"{placed.kv_room_gib:.2f} GiB over {placed.cards} cards"
+        if placed.cards > 1
+        else f"{placed.kv_room_gib:.2f} GiB"
+    )
+    most = f"{placed.max_concurrency:,} sequences of {placed.load.context_tokens:,} tokens fit at once"
+    yield f"  Room for it    {room}: {most}"
+
+
+# Choices
+
+
+def _layouts(placed: Fit | None) -> Iterator[str]:
+    """The layout taken, and why smaller ones were not."""
+    if placed is None or (placed.cards == 1 and not placed.tried):
+        return
+    yield f"  Layout         {placed.layout}"
+    for tried in placed.tried[:_SHOWN]:
+        yield f"    not {tried.layout}: {tried.reason}"
+    if len(placed.tried) > _SHOWN:
+        yield f"    and {len(placed.tried) - _SHOWN} more (--json lists all)"
+
+
+def _remedies(found: Estimate) -> Iterator[str]:
+    placed = found.fit
+    if placed is None or placed.fits:
+        return
+    yield ""
+    if not found.remedies:
+        yield "  No single change makes it fit: quantise, shorten and add cards together, or take a smaller model."
+        return
+    yield "  To make it all fit, the least harmful first"
+    for remedy in found.remedies:
+        yield f"    · {remedy.text}: {remedy.harm}"
+        yield f"      {remedy.fit.reason}"

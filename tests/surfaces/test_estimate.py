@@ -1,0 +1,137 @@
+"""``estimate`` on a terminal and as JSON: a ledger that adds up, the layout, what would make it fit, the sources."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deployadvisor.estimation import Work, estimate
+from deployadvisor.sizing.parallel import Wanted
+from deployadvisor.surfaces.cli import main
+from deployadvisor.surfaces.estimate_view import NAMES, show
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(("estimate", *arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def body(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    code, out, _ = run(capsys, *arguments, "--json")
+    assert code == 0
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+ONE = ("--model", "Qwen/Qwen3-8B", "--hardware", "1x RTX 4090")
+
+
+def test_the_ledger_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    found = body(capsys, *ONE, "--concurrency", "4")
+    held = sum(term["gib"] for term in found["held_back_gib_per_card"].values())
+    assert held + found["available_gib_per_card"] == pytest.approx(24_564 / 1024, abs=0.01)
+    assert set(found["terms_gib_per_card"]) | set(found["held_back_gib_per_card"]) == set(NAMES)
+    assert found["kv_gib"] == pytest.approx(4 * 1256 * 147_456 / 2**30)
+    assert (found["tp"], found["pp"], found["dp"], found["ep"]) == (1, 1, 1, 1)
+
+
+def test_every_term_says_how_sure_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *ONE)
+    assert code == 0
+    lines = [line for line in out.splitlines() if " GiB  " in line]
+    assert len(lines) >= 8
+    assert all(any(word in line for word in ("exact", "computed", "measured", "bound", "assumed")) for line in lines)
+    assert "░" not in out
+
+
+def test_bars_are_for_terminals() -> None:
+    found = estimate("Qwen/Qwen3-8B", "1x RTX 4090")
+    weights = next(line for line in show(found, bars=True) if "weights   " in line)
+    assert weights.count("█") == round(15.256 / 23.99 * 30)
+
+
+def test_requests_that_wait_are_not_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    found = body(capsys, *ONE, "--precision", "bf16", "--concurrency", "64")
+    assert (found["fits"], found["all_at_once"]) == (True, False)
+    assert found["reason"].endswith(f"{found['max_concurrency']} at once, the others wait")
+    assert found["remedies"][0]["kind"] == "queue"
+    assert "fits, but not all at once" in run(capsys, *ONE, "--precision", "bf16", "--concurrency", "64")[1]
+
+
+def test_a_batch_of_transformers_does_not_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    found = body(capsys, *ONE, "--engine", "transformers", "--precision", "bf16", "--concurrency", "64")
+    assert (found["fits"], found["all_at_once"]) == (False, False)
+
+
+def test_the_layout_says_why_smaller_ones_were_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--model", "Qwen/Qwen3-32B", "--hardware", "4x RTX 4090", "--precision", "bf16")
+    assert code == 0
+    assert "Layout         tensor parallel 4" in out
+    assert "not one card: needs 61.0 GiB of weights" in out
+    assert "not tensor parallel 3: tensor parallel 3 does not divide the 64 attention heads" in out
+    assert "exchanges activations over PCIe" in out
+
+
+def test_a_layout_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--model", "Qwen/Qwen3-32B", "--hardware", "4x H100")
+    found = body(capsys, *where, "--tensor-parallel", "2", "--pipeline-parallel", "2")
+    assert (found["tp"], found["pp"], found["cards"]) == (2, 2, 4)
+    refused = body(capsys, *where, "--tensor-parallel", "3", "--precision", "bf16")
+    assert (refused["fits"], refused["terms_gib_per_card"]) == (False, {})
+    assert "does not divide the 64 attention heads" in refused["reason"]
+
+
+def test_two_nodes_hold_what_one_does_not() -> None:
+    one = estimate("deepseek-ai/DeepSeek-V3", "8x H100", precision="fp8", work=Work(1000, 256, 4))
+    two = estimate("deepseek-ai/DeepSeek-V3", "8x H100", precision="fp8", work=Work(1000, 256, 4), nodes=2)
+    assert one.fit is not None
+    assert two.fit is not None
+    assert (one.fit.fits, two.fit.fits) == (False, True)
+    assert (two.fit.layout.tensor, two.fit.layout.pipeline) == (8, 2)
+
+
+def test_unequal_cards_are_not_pooled() -> None:
+    found = estimate("Qwen/Qwen3-32B", "1x RTX 3090 + 2x RTX 3060", precision="bf16")
+    assert found.cards.count in (1, 2)
+    assert any("stay idle: unequal cards are not pooled" in note for note in found.notes)
+
+
+def test_bounds_are_told_as_bounds() -> None:
+    found = estimate("MiniMaxAI/MiniMax-M3", "8x B200")
+    if found.fit is not None and found.fit.warnings:
+        assert found.fit.warnings[0] in found.notes
+
+
+def test_sources_are_one_word_away(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, *ONE, "--sources")
+    assert "Where the figures come from" in out
+    assert "nvidia-smi" in out
+    assert "Where the figures" not in run(capsys, *ONE)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((), "no model is named"),
+        (("--model", "Qwen/Qwen3-8"), "did you mean"),
+        ((*ONE, "--kv-dtype", "fp7"), "is not a number format of the KV cache"),
+        ((*ONE, "--precision", "q4_k_n"), "did you mean"),
+        ((*ONE, "--csv", "in.csv"), "--csv and --out go together"),
+        ((*ONE, "--csv", "in.csv", "--out", "out.csv"), "the models stand in the file"),
+        ((*ONE, "--concurrency", "0"), "range"),
+    ],
+)
+def test_bad_input_is_refused(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], text: str) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert text in err
+
+
+def test_from_python() -> None:
+    found = estimate("qwen3-8b", "2x H100", wanted=Wanted(tensor=2))
+    assert found.fit is not None
+    assert found.fit.layout.tensor == 2
+    assert found.reason == found.fit.reason
