@@ -148,7 +148,8 @@ def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
         return False, "; ".join(reason for _, reason in choice.passed_over)
     form = "" if choice.obtained == "own" else f"as {choice.precision}: "
     hint = f"; {choice.hint}" if choice.hint else ""
-    return choice.fit.fits, form + choice.fit.reason + hint
+    holds = choice.fit.fits or (None if choice.fit.may_fit else False)
+    return holds, form + choice.fit.reason + hint
 
 
 def passes_gates(engine: Engine, role: Role, model: Model, site: Site) -> bool:

@@ -11,12 +11,14 @@ from deployadvisor.catalog.models import Model
 from deployadvisor.catalog.overheads import card_overheads, overheads
 from deployadvisor.catalog.precisions import find_precision, kv_element_bytes
 from deployadvisor.compatibility import passes_gates, site_of
-from deployadvisor.errors import HardwareError, Where
-from deployadvisor.hardware.machine import Machine, Unknown
+from deployadvisor.errors import HardwareError, ModelError, Where
+from deployadvisor.hardware.machine import Known, Machine, Unknown
 from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.spec import resolve_hardware
 from deployadvisor.sizing.cards import Cards, card_groups
 from deployadvisor.sizing.choice import PrecisionChoice, best_precision
+from deployadvisor.sizing.finetune import FinetuneMemory, finetune_memory
+from deployadvisor.sizing.finetune_tuning import Tuning
 from deployadvisor.sizing.geometry import Geometry, geometry_of
 from deployadvisor.sizing.kv_cache import KvCache, kv_cache
 from deployadvisor.sizing.memory import Fit, Load, fit
@@ -59,6 +61,14 @@ class Estimate:
     def fit(self) -> Fit | None:
         """The ledger; None where nothing could be placed."""
         return None if isinstance(self.choice, Unknown) else self.choice.fit
+
+    @property
+    def anywhere(self) -> Bytes:
+        """Weights and cache as far as they are known whatever the engine and the cards."""
+        load = self.fit.load if self.fit else None
+        return bytes_of(
+            self.geometry, load.precision if load else self.geometry.native_format, load.kv_dtype if load else "auto"
+        )
 
     @property
     def reason(self) -> str:
@@ -187,7 +197,43 @@ def sources(found: Estimate) -> Iterator[tuple[str, tuple[str, ...]]]:
         return
     yield f"bits of {placed.load.precision}", find_precision(placed.load.precision).source
     if entry := gpus().get(found.cards.id or ""):
-        yield f"memory of {found.cards.name}", (entry.memory_gib_source,) if entry.memory_gib_source else entry.source
+        seen = tuple(read for read in (entry.memory_gib_source, entry.cuda_gib_source) if read)
+        yield f"memory of {found.cards.name}", seen or entry.source
     if own := card_overheads().get(found.cards.vendor):
         yield "driver and context", own.source
     yield f"{found.engine.name}: share, batch, working memory, cache", overheads()[found.engine.id].source
+
+
+# Fine-tuning
+
+
+@dataclass(frozen=True, slots=True)
+class TuningEstimate:
+    """Memory of one fine-tuning job on one machine."""
+
+    geometry: Geometry
+    cards: Cards
+    memory: FinetuneMemory | Unknown
+
+    @property
+    def fits(self) -> Known[bool] | Unknown:
+        """Whether one card holds it, or all of them together with everything sharded."""
+        return self.memory if isinstance(self.memory, Unknown) else self.memory.fits(self.cards)
+
+    @property
+    def cards_needed(self) -> Known[int] | Unknown:
+        """The fewest cards like these."""
+        return self.memory if isinstance(self.memory, Unknown) else self.memory.cards_needed(self.cards)
+
+
+def estimate_tuning(model: str, hardware: str | Machine | None, tuning: Tuning) -> TuningEstimate:
+    """Size a fine-tuning job of ``model`` on the largest group of equal cards of ``hardware``."""
+    named = named_model(model)
+    if named.files == "gguf":
+        remedy = "name the model it was made from"
+        raise ModelError("a GGUF file is not tuned", where=Where("--model"), remedy=remedy)
+    cards = site_of(resolve_hardware(hardware, probe)).cards
+    if cards is None:
+        raise HardwareError("fine-tuning needs an accelerator, and there is none", where=Where("--hardware"))
+    geometry = geometry_of(named)
+    return TuningEstimate(geometry, cards, finetune_memory(geometry, tuning))

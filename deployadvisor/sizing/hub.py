@@ -7,6 +7,7 @@ From the network come ``config.json`` and the headers of the weight files, never
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import threading
@@ -110,6 +111,7 @@ def _fetched(wanted: HubId) -> Model:
         hub = importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise _refused(wanted, "needs the hub client", "install deployadvisor[hub]") from error
+    logging.getLogger("huggingface_hub.utils._http").setLevel(logging.ERROR)  # one message is enough, not one a retry
     return _within(_SECONDS, lambda: _download(hub, wanted), wanted)
 
 

@@ -38,6 +38,8 @@ class Fit:
     reason: str
     load: Load
     layout: Layout
+    may_fit: bool = False
+    """Whether it could fit: of a cache of which only bounds are known, ``fits`` holds for the upper one."""
     terms: tuple[Term, ...] = ()
     """One card's memory, weights first and the cache last, as needed and not as reserved."""
     held_back: tuple[Term, ...] = ()
@@ -79,6 +81,11 @@ class Fit:
     def runs(self) -> bool:
         """Whether the engine starts and serves, if need be with requests that wait for each other."""
         return self.fits or (self.queues and self.max_concurrency > 0)
+
+    @property
+    def verdict(self) -> bool | None:
+        """Whether it runs; None where only the bounds of its cache are known, and it depends on them."""
+        return True if self.runs else None if self.may_fit else False
 
     @property
     def used_gib(self) -> float:
@@ -153,6 +160,7 @@ def _fit(job: Job, placed: Placement, tried: list[Tried]) -> Fit:
         reason=_reason(job, placed),
         load=job.load,
         layout=layout,
+        may_fit=placed.fits or _at_least(job, layout),
         terms=(*placed.resident, *cache_terms(job, layout, placed.sequences)),
         held_back=job.budget.held_back,
         available_gib=job.budget.available_gib,
@@ -170,6 +178,11 @@ def _fit(job: Job, placed: Placement, tried: list[Tried]) -> Fit:
     )
 
 
+def _at_least(job: Job, layout: Layout) -> bool:
+    least = job.cache.least
+    return least is not None and place(replace(job, cache=least), layout).fits
+
+
 def _reason(job: Job, placed: Placement) -> str:
     """One sentence, with the numbers of the fullest card."""
     available, weights = job.budget.available_gib, placed.loaded_gib
@@ -179,7 +192,8 @@ def _reason(job: Job, placed: Placement) -> str:
     if placed.room_gib <= 0:
         working = placed.resident_gib - weights
         return f"needs {weights:.1f} GiB of weights and {working:.1f} GiB to work in{each} on {available:.1f} GiB"
-    cache = f"{placed.needed_gib:.1f} GiB of KV cache{each} for {load_text(job.load)}"
+    most = "at most " if job.cache.least else ""
+    cache = f"{most}{placed.needed_gib:.1f} GiB of KV cache{each} for {load_text(job.load)}"
     if not placed.fits:
         return f"needs {cache}; {placed.room_gib:.1f} GiB are left of {available:.1f} GiB beside the weights"
     return f"{weights:.1f} GiB of weights and {cache} in {available:.1f} GiB"

@@ -67,7 +67,10 @@ def quantised_bytes(geometry: Geometry, bits: float, name: str, *, experts_only:
 def _missing(geometry: Geometry, bits: float) -> Unknown | None:
     """What the size depends on and nobody has read; 16 bits need no embedding set apart."""
     if not geometry.total_params:
-        return Unknown(unknown=f"the number of parameters of {geometry.name} is not known")
+        return Unknown(
+            unknown=f"the number of parameters of {geometry.name} is not known",
+            remedy="put the weight files, or their index, beside config.json",
+        )
     if not geometry.embedding_params and bits != _PLAIN_BITS:
         return Unknown(unknown=f"the embedding of {geometry.name} is not known")
     return None

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import click
 
+from deployadvisor.catalog.overheads import Method
 from deployadvisor.errors import DeployAdvisorError, Where
-from deployadvisor.estimation import Estimate, Work, bytes_of, estimate, sources
+from deployadvisor.estimation import Estimate, Work, estimate, estimate_tuning, sources
 from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.finetune_tuning import Tuning
 from deployadvisor.sizing.parallel import Layout, Wanted
+from deployadvisor.sizing.policy import GIB
 from deployadvisor.sizing.terms import Term
 from deployadvisor.surfaces import options
 from deployadvisor.surfaces.estimate_csv import write_estimates
+from deployadvisor.surfaces.estimate_tuning import show_tuning, tuning_as_dict
 from deployadvisor.surfaces.estimate_view import show, show_sources
 
 _SIZE = click.IntRange(1, 4096)
@@ -22,6 +26,7 @@ _EPILOG = """\b
 Examples:
   deployadvisor estimate --model Qwen/Qwen3-8B --hardware "1x RTX 4090"
   deployadvisor estimate --model deepseek-ai/DeepSeek-V3 --hardware "8x H200" --concurrency 64
+  deployadvisor estimate --model Qwen/Qwen3-14B --hardware "1x A100 80GB" --tune lora
   deployadvisor estimate --csv in.csv --out out.csv
 """
 
@@ -40,6 +45,10 @@ Examples:
 @click.option("--input-tokens", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--output-tokens", type=click.IntRange(1), default=256, show_default=True)
 @click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True, help="Sequences at once.")
+@click.option("--tune", type=click.Choice(["full", "lora", "qlora"]), help="Estimate fine-tuning instead of serving.")
+@click.option("--sequence-tokens", type=click.IntRange(1), default=2048, show_default=True, help="Of --tune.")
+@click.option("--micro-batch", type=click.IntRange(1), default=1, show_default=True, help="Of --tune, on one card.")
+@click.option("--rank", type=click.IntRange(1), default=16, show_default=True, help="Of --tune lora and qlora.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), help="Estimate every row of this file instead.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the rows of --csv go.")
 @click.option("--sources", "with_sources", is_flag=True, help="Say where each figure was read.")
@@ -55,6 +64,10 @@ def command(
     data_parallel: int | None,
     expert_parallel: int | None,
     nodes: int,
+    tune: Method | None,
+    sequence_tokens: int,
+    micro_batch: int,
+    rank: int,
     input_tokens: int,
     output_tokens: int,
     concurrency: int,
@@ -65,6 +78,8 @@ def command(
 ) -> int:
     """Estimate the memory a model needs: a ledger of one card, how sure each term is, and what would make it fit.
 
+    To serve it, or with --tune to fine-tune it; --csv takes a table of models to serve.
+
     Speed is not estimated yet.
     """
     if table is not None or out is not None:
@@ -72,6 +87,8 @@ def command(
     if model_name is None:
         remedy = "say --model Qwen/Qwen3-8B, or --csv FILE"
         raise DeployAdvisorError("no model is named", where=Where("--model"), remedy=remedy)
+    if tune is not None:
+        return _tuning(model_name, hardware, Tuning(tune, sequence_tokens, micro_batch, rank), as_json=as_json)
     found = estimate(
         model_name,
         hardware,
@@ -88,6 +105,16 @@ def command(
         for line in show(found, bars=sys.stdout.isatty()):
             click.echo(line)
         for line in show_sources(found) if with_sources else ():
+            click.echo(line)
+    return 0
+
+
+def _tuning(model_name: str, hardware: str, tuning: Tuning, *, as_json: bool) -> int:
+    found = estimate_tuning(model_name, hardware, tuning)
+    if as_json:
+        options.print_json(tuning_as_dict(found))
+    else:
+        for line in show_tuning(found, bars=sys.stdout.isatty()):
             click.echo(line)
     return 0
 
@@ -113,6 +140,9 @@ def as_dict(found: Estimate) -> dict[str, object]:
         "engine": found.engine.id,
         "hardware": found.cards.id or found.cards.name,
         "gpus": found.cards.all,
+        "total_params": found.geometry.total_params,
+        "active_params": found.geometry.active_params,
+        **_anywhere(found),
         "notes": list(found.notes),
     }
     choice, placed = found.choice, found.fit
@@ -122,7 +152,7 @@ def as_dict(found: Estimate) -> dict[str, object]:
         return {**head, "fits": False, "reason": found.reason}
     return {
         **head,
-        "fits": placed.runs,
+        "fits": placed.verdict,
         "all_at_once": placed.fits,
         "reason": found.reason,
         "hint": choice.hint,
@@ -131,13 +161,7 @@ def as_dict(found: Estimate) -> dict[str, object]:
         "kv_dtype": placed.load.kv_dtype,
         "cards": placed.cards,
         **_sizes(placed.layout),
-        "total_params": found.geometry.total_params,
-        "active_params": found.geometry.active_params,
-        "weights_gib": placed.weights_gib,
-        "kv_gib": bytes_of(found.geometry, placed.load.precision, placed.load.kv_dtype).kv_gib(found.work),
         "kv_room_gib": placed.kv_room_gib,
-        "kv_bytes_per_token": placed.kv_bytes_per_token,
-        "kv_fixed_bytes": placed.kv_fixed_bytes,
         "max_concurrency": placed.max_concurrency,
         "available_gib_per_card": placed.available_gib,
         "reserved_gib_per_card": placed.reserved_gib,
@@ -150,6 +174,19 @@ def as_dict(found: Estimate) -> dict[str, object]:
             {"kind": remedy.kind, "text": remedy.text, "harm": remedy.harm, "reason": remedy.fit.reason}
             for remedy in found.remedies
         ],
+    }
+
+
+def _anywhere(found: Estimate) -> dict[str, object]:
+    """Weights and cache whatever the engine; null where not known."""
+    held = found.anywhere
+    cache = None if isinstance(held.cache, Unknown) else held.cache
+    return {
+        "weights_gib": None if isinstance(held.weights, Unknown) else held.weights.value / GIB,
+        "kv_gib": held.kv_gib(found.work),
+        "kv_bytes_per_token": cache.growing_bytes_per_token if cache else None,
+        "kv_bytes_per_token_at_least": cache.least.growing_bytes_per_token if cache and cache.least else None,
+        "kv_fixed_bytes": cache.fixed_bytes() if cache else None,
     }
 
 

@@ -222,7 +222,7 @@ def _placed(found: Estimate) -> Figures:
     if placed is None:
         return {"fits": False, "reason": found.reason}
     return {
-        "fits": placed.runs,
+        "fits": placed.verdict,
         "reason": found.reason,
         "weights_gib": placed.weights_gib,
         "max_concurrency": placed.max_concurrency if placed.terms else None,

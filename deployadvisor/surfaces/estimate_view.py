@@ -8,8 +8,12 @@ import click
 
 from deployadvisor.estimation import Estimate, sources
 from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.cache_layers import KvRows
+from deployadvisor.sizing.kv_cache import KvCache
 from deployadvisor.sizing.memory import Fit
+from deployadvisor.sizing.policy import GIB
 from deployadvisor.sizing.terms import Term
+from deployadvisor.sizing.weights import Weights
 
 _OBTAINED = {"own": "", "online": " (quantised while loading)", "gguf": " (a GGUF file)"}
 _BAR = 30
@@ -41,10 +45,10 @@ def show(found: Estimate, *, bars: bool) -> Iterator[str]:
         yield ""
         yield from _ledger(placed, bars=bars)
         yield ""
-        yield from _cache(placed)
+        yield from _cache(placed, found.geometry.rows)
     yield from _layouts(placed)
-    if isinstance(found.choice, Unknown) and found.choice.remedy:
-        yield f"  {found.choice.remedy}"
+    if isinstance(found.choice, Unknown):
+        yield from _known(found, found.choice)
     yield from _remedies(found)
     for note in found.notes:
         yield f"  Mind           {note}"
@@ -75,7 +79,23 @@ def _headline(found: Estimate) -> str:
 def _verdict(placed: Fit) -> str:
     if placed.fits:
         return "fits"
-    return "fits, but not all at once" if placed.runs else "does not fit"
+    if placed.runs:
+        return "fits, but not all at once"
+    return "may fit" if placed.may_fit else "does not fit"
+
+
+def _known(found: Estimate, missing: Unknown) -> Iterator[str]:
+    """What can be said although nothing could be placed."""
+    if missing.remedy:
+        yield f"  {missing.remedy}"
+    held = found.anywhere
+    if isinstance(held.weights, Weights):
+        yield f"  Weights        {held.weights.value / GIB:.2f} GiB  {held.weights.sure}  {held.weights.basis}"
+    if isinstance(held.cache, KvCache):
+        least = f"{held.cache.least.growing_bytes_per_token:,} to " if held.cache.least else ""
+        yield f"  KV cache       {least}{held.cache.growing_bytes_per_token:,} bytes a token"
+        if held.cache.why_bounds:
+            yield f"  Mind           {held.cache.why_bounds}"
 
 
 # The ledger
@@ -86,10 +106,10 @@ def _ledger(placed: Fit, *, bars: bool) -> Iterator[str]:
     whole = placed.available_gib + sum(term.gib for term in placed.held_back)
     yield f"  One card            {whole:>8.2f} GiB"
     for term in placed.held_back:
-        yield from _line(term, whole, "-", bars=bars)
+        yield from ledger_line(term, whole, "-", bars=bars)
     yield f"  The engine may use  {placed.available_gib:>8.2f} GiB"
     for term in placed.terms:
-        yield from _line(term, whole, " ", bars=bars)
+        yield from ledger_line(term, whole, " ", bars=bars)
     free = placed.available_gib - placed.used_gib
     word = "remains" if free >= 0 else "missing"
     yield f"  Sum                 {placed.used_gib:>8.2f} GiB, {abs(free):.2f} GiB {word}"
@@ -97,10 +117,12 @@ def _ledger(placed: Fit, *, bars: bool) -> Iterator[str]:
         yield f"  Taken on start      {placed.reserved_gib:>8.2f} GiB, whatever the load needs of it"
 
 
-def _line(term: Term, whole: float, sign: str, *, bars: bool) -> Iterator[str]:
+def ledger_line(term: Term, whole: float, sign: str, *, bars: bool) -> Iterator[str]:
+    """One term, unless it is nothing."""
     if term.gib >= 0.005:
         picture = f"  {_bar(term.gib, whole)}" if bars else ""
-        yield f"  {sign} {NAMES[term.name]:<18}{term.gib:>8.2f} GiB  {term.sure:<9}{picture}  {term.basis}"
+        name = NAMES.get(term.name, term.name.replace("_", " "))
+        yield f"  {sign} {name:<18}{term.gib:>8.2f} GiB  {term.sure:<9}{picture}  {term.basis}"
 
 
 def _bar(part: float, whole: float) -> str:
@@ -108,20 +130,17 @@ def _bar(part: float, whole: float) -> str:
     return "█" * filled + "░" * (_BAR - filled)
 
 
-def _cache(placed: Fit) -> Iterator[str]:
-    bounded = (
-        f", and at most {placed.kv_fixed_bytes:,} bytes a sequence by the architecture"
-        if placed.kv_fixed_bytes
-        else ""
-    )
-    yield f"  KV cache       {placed.kv_bytes_per_token:,} bytes a token{bounded}"
-    room = (
-        f"{placed.kv_room_gib:.2f} GiB over {placed.cards} cards"
-        if placed.cards > 1
-        else f"{placed.kv_room_gib:.2f} GiB"
-    )
+def _cache(placed: Fit, rows: tuple[KvRows, ...]) -> Iterator[str]:
+    """What a token and a sequence cost, and how many sequences there is room for."""
+    counted = (each for each in rows if each.layers and not each.window)
+    growing = " + ".join(f"{each.layers} layers x {each.heads} x {each.width}" for each in counted)
+    formula = f" ({growing} elements)" if growing and not placed.warnings else ""
+    bounded = f", and at most {placed.kv_fixed_bytes:,} bytes a sequence by the architecture"
+    each = f"{placed.kv_bytes_per_token:,} bytes a token{formula}"
+    yield f"  KV cache       {each}{bounded if placed.kv_fixed_bytes else ''}"
+    over = f" over {placed.cards} cards" if placed.cards > 1 else ""
     most = f"{placed.max_concurrency:,} sequences of {placed.load.context_tokens:,} tokens fit at once"
-    yield f"  Room for it    {room}: {most}"
+    yield f"  Room for it    {placed.kv_room_gib:.2f} GiB{over}: {most}"
 
 
 # Choices

@@ -305,3 +305,18 @@ def test_the_stated_limits_are_the_limits(shape: Geometry, policy: EnginePolicy,
 
 def test_most_of_the_catalogue_takes_part() -> None:
     assert len(SUPPORTED) > 100
+
+
+def test_bounds_decide_only_where_they_agree() -> None:
+    """An architecture nobody has read: the upper bound must fit; between the bounds it may."""
+    unread = geometry_of(tiny(attention="unknown", attention_note="not read"))
+    load = Load("bf16", 4096, concurrency=100_000)
+    roomy, tight, tiny_card = (fit(unread, VLLM, cards(gib), load) for gib in (300.0, 80.0, 2.0))
+    assert [isinstance(found, Fit) and (found.fits, found.may_fit) for found in (roomy, tight, tiny_card)] == [
+        (True, True),
+        (False, True),
+        (False, False),
+    ]
+    assert isinstance(tight, Fit)
+    assert tight.reason.startswith("needs at most ")
+    assert tight.warnings

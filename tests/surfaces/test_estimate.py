@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,62 @@ def test_from_python() -> None:
     assert found.fit is not None
     assert found.fit.layout.tensor == 2
     assert found.reason == found.fit.reason
+
+
+# Fine-tuning
+
+TUNED = ("--model", "Qwen/Qwen3-8B", "--hardware", "2x RTX 4090")
+
+
+def test_a_tuning_job_has_a_ledger_for_one_card_and_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *TUNED, "--tune", "full")
+    assert code == 0
+    assert "Qwen/Qwen3-8B on 2x NVIDIA GeForce RTX 4090: does not fit" in out
+    assert "One card that holds everything" in out
+    assert "Each of 2 cards, everything sharded" in out
+    found = body(capsys, *TUNED, "--tune", "full")
+    assert found["fits"] is False
+    assert found["cards_needed"] > 2
+    one, each = (sum(term["gib"] for term in found[part].values()) for part in ("one_card", "each_of_all"))
+    assert one > each
+
+
+def test_an_adapter_needs_less(capsys: pytest.CaptureFixture[str]) -> None:
+    needs = [
+        sum(term["gib"] for term in body(capsys, *TUNED, "--tune", method)["one_card"].values())
+        for method in ("full", "lora", "qlora")
+    ]
+    assert needs == sorted(needs, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--model", "Qwen/Qwen3-8B", "--hardware", "none", "--tune", "lora"), "needs an accelerator"),
+        ((*TUNED, "--tune", "prefix"), "not one of"),
+        ((*TUNED, "--tune", "lora", "--rank", "0"), "range"),
+    ],
+)
+def test_a_tuning_job_that_cannot_be_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], text: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert text in err
+
+
+# What can be said although nothing can be placed
+
+
+def test_an_architecture_nobody_has_read_gets_bounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = {"model_type": "newthing", "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "num_key_value_heads": 8, "vocab_size": 100_000}))
+    where = ("--model", str(tmp_path), "--hardware", "1x H100")
+    found = body(capsys, *where)
+    assert found["fits"] is None
+    assert (found["kv_bytes_per_token_at_least"], found["kv_bytes_per_token"]) == (0, 131_072)
+    _, out, _ = run(capsys, *where)
+    assert "not known" in out
+    assert "put the weight files, or their index, beside config.json" in out
+    assert "0 to 131,072 bytes a token" in out
+    assert 'model type "newthing" is not known here' in out

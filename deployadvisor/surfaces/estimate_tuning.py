@@ -1,0 +1,74 @@
+"""The ledger of a fine-tuning job: on one card, and on each of several that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployadvisor.estimation import TuningEstimate
+from deployadvisor.hardware.machine import Known, Unknown, value_of
+from deployadvisor.sizing.terms import Term
+from deployadvisor.surfaces.estimate_view import ledger_line
+
+
+def show_tuning(found: TuningEstimate, *, bars: bool) -> Iterator[str]:
+    """Lines of one job; ``bars`` adds a picture of each term."""
+    where = f"{found.geometry.name} on {found.cards.all}x {found.cards.name}"
+    if isinstance(found.memory, Unknown):
+        yield f"{where}: not known: {found.memory.unknown}"
+        return
+    yield f"{where}: {_verdict(found.fits)}"
+    yield f"  {found.memory.basis}"
+    yield ""
+    yield from _ledger("One card that holds everything", found.memory.terms, found, bars=bars)
+    if found.cards.all > 1:
+        yield ""
+        title = f"Each of {found.cards.all} cards, everything sharded (ZeRO-3 or FSDP)"
+        yield from _ledger(title, found.memory.on(found.cards.all), found, bars=bars)
+    yield ""
+    yield from _needed(found.cards_needed, found.cards.name)
+
+
+def _verdict(fits: Known[bool] | Unknown) -> str:
+    if isinstance(fits, Unknown):
+        return f"not known: {fits.unknown}"
+    return "fits" if fits.value else "does not fit"
+
+
+def _ledger(title: str, terms: tuple[Term, ...], found: TuningEstimate, *, bars: bool) -> Iterator[str]:
+    free = value_of(found.cards.free_gib)
+    yield f"  {title}"
+    for term in terms:
+        yield from ledger_line(term, free or sum(term.gib for term in terms), " ", bars=bars)
+    of = "" if free is None else f" of {free:.2f} GiB free"
+    yield f"  {'Sum':<20}{sum(term.gib for term in terms):>8.2f} GiB{of}"
+
+
+def _needed(needed: Known[int] | Unknown, name: str) -> Iterator[str]:
+    if isinstance(needed, Unknown):
+        yield f"  {needed.unknown}{f'; {needed.remedy}' if needed.remedy else ''}"
+    else:
+        yield f"  {needed.value}x {name} hold it"
+
+
+def tuning_as_dict(found: TuningEstimate) -> dict[str, object]:
+    """A job as JSON."""
+    head: dict[str, object] = {
+        "model": found.geometry.name,
+        "hardware": found.cards.id or found.cards.name,
+        "gpus": found.cards.all,
+    }
+    if isinstance(found.memory, Unknown):
+        return {**head, "fits": None, "reason": found.memory.unknown}
+    fits, needed = found.fits, found.cards_needed
+    return {
+        **head,
+        "fits": fits.value if isinstance(fits, Known) else None,
+        "cards_needed": needed.value if isinstance(needed, Known) else None,
+        "reason": needed.unknown if isinstance(needed, Unknown) else needed.source,
+        "one_card": _as_dict(found.memory.terms),
+        "each_of_all": _as_dict(found.memory.on(found.cards.all)),
+    }
+
+
+def _as_dict(terms: tuple[Term, ...]) -> dict[str, object]:
+    return {term.name: {"gib": term.gib, "sure": term.sure, "basis": term.basis} for term in terms}
