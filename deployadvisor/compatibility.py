@@ -134,11 +134,18 @@ def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: S
         if not findings.note(attribute, answer):
             return Assessment(engine, model, demand, findings.attributes, findings.details, backend, cards)
     choice = place(engine, geometry, cards, demand) if cards else Unknown(unknown="no accelerator here")
-    findings.note("its_fit", _verdict(choice))
+    findings.note("its_fit", _one_at_a_time(engine, model, demand) or _verdict(choice))
     found = PrecisionChoice(None, None) if isinstance(choice, Unknown) else choice
     return Assessment(
         engine, model, demand, findings.attributes, findings.details, backend, cards, found.fit, found.online_option
     )
+
+
+def _one_at_a_time(engine: Engine, model: Model, demand: Demand) -> Answer | None:
+    """A no where requests are in flight together that this engine serves one after the other."""
+    if demand.peak_concurrency == 1 or not engine.max_concurrency.is_serial(model.model_type):
+        return None
+    return False, f"serves {model.family} one request at a time, {demand.peak_concurrency} are in flight"
 
 
 def _verdict(choice: PrecisionChoice | Unknown) -> Answer:

@@ -31,6 +31,18 @@ _SHOWN = 60
 Key = str | int
 KeyPath = tuple[Key, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a JSON file is read, and whether it may hold ``Infinity`` and ``NaN``, as Python writes them."""
+
+    bytes: int = MAX_BYTES
+    values: int = MAX_VALUES
+    constants: bool = False
+
+
+USUAL = Limits()
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?")
@@ -62,26 +74,26 @@ class Document:
         return Where(self.source, line, column)
 
 
-def read(path: Path, source: str | None = None) -> Document:
+def read(path: Path, source: str | None = None, limits: Limits = USUAL) -> Document:
     """Read one ``.json``, ``.yaml`` or ``.yml`` file; ``source`` is its name in messages."""
     source = source or str(path)
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(limits.bytes + 1)
     except OSError as error:
         raise DocumentError(f"cannot read the file: {error.strerror}", where=Where(source)) from error
-    _check_size(content, source)
+    _check_size(content, source, limits)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         raise DocumentError("the file is not UTF-8 text", where=Where(source, *_place(before))) from error
-    return parse_json(text, source) if path.suffix == ".json" else parse(text, source)
+    return parse_json(text, source, limits) if path.suffix == ".json" else parse(text, source)
 
 
-def _check_size(content: str | bytes, source: str) -> None:
-    if len(content) > MAX_BYTES:
-        raise DocumentError(f"more than {MAX_BYTES:,} bytes", where=Where(source))
+def _check_size(content: str | bytes, source: str, limits: Limits = USUAL) -> None:
+    if len(content) > limits.bytes:
+        raise DocumentError(f"more than {limits.bytes:,} bytes", where=Where(source))
 
 
 def _place(before: str) -> tuple[int, int]:
@@ -123,11 +135,13 @@ def parse(text: str, source: str) -> Document:
         raise DocumentError(f"not valid YAML: {error.problem or error.context}", where=where) from error
 
 
-def parse_json(text: str, source: str) -> Document:
+def parse_json(text: str, source: str, limits: Limits = USUAL) -> Document:
     """Parse JSON text: values are those of the standard library, places come from a second walk over the tokens."""
-    _check_size(text, source)
+    _check_size(text, source, limits)
+    if text.count(",") + text.count("[") + text.count("{") > MAX_BYTES:
+        raise DocumentError(f"more than {limits.values:,} values", where=Where(source))
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=float if limits.constants else _refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         where = Where(source, error.lineno, error.colno)
@@ -138,7 +152,7 @@ def parse_json(text: str, source: str) -> Document:
         raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", where=Where(source)) from error
     except ValueError as error:
         raise DocumentError(f"not valid JSON: {error}", where=Where(source)) from error
-    return _JsonPlaces(text, source).document(value)
+    return _JsonPlaces(text, source, limits.values).document(value)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -148,8 +162,9 @@ def _refuse_constant(name: str) -> NoReturn:
 class _JsonPlaces:
     """Walk over the tokens of JSON text that is known to be valid, and note where each value stands."""
 
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, most: int) -> None:
         self.source = source
+        self.most = most
         self.tokens = _JSON_TOKEN.finditer(text)
         self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self.marks: dict[KeyPath, tuple[int, int]] = {}
@@ -167,8 +182,8 @@ class _JsonPlaces:
         position = self._position(token)
         if len(path) > MAX_DEPTH:
             raise DocumentError(f"nested deeper than {MAX_DEPTH} levels", where=Where(self.source, *position))
-        if len(self.marks) >= MAX_VALUES:
-            raise DocumentError(f"more than {MAX_VALUES:,} values", where=Where(self.source, *position))
+        if len(self.marks) >= self.most:
+            raise DocumentError(f"more than {self.most:,} values", where=Where(self.source, *position))
         self.marks[path] = position
         if token[0] == "[":
             self._array(path)

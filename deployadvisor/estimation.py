@@ -54,8 +54,13 @@ class Estimate:
     work: Work
     choice: PrecisionChoice | Unknown
     notes: tuple[str, ...] = ()
-    remedies: tuple[Remedy, ...] = ()
-    """What would make it fit, the least harmful first."""
+    failed: Failed | None = None
+    """What did not fit all at once, and what could be changed about it."""
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """What would make it fit, the least harmful first; tried when asked for."""
+        return remedies(self.failed) if self.failed else ()
 
     @property
     def fit(self) -> Fit | None:
@@ -140,11 +145,11 @@ def size(
     load = Load(precision or "", work.context_tokens, work.concurrency, kv_dtype)
     choice = _choose(geometry, engine, cards, load, wanted)
     placed = None if isinstance(choice, Unknown) else choice.fit
-    notes = tuple(_notes(model, machine, cards, placed))
+    notes = tuple(_notes(model, engine, machine, cards, placed))
     if placed is None or placed.fits or not placed.terms:
         return Estimate(model, geometry, engine, cards, work, choice, notes)
     failed = Failed(geometry, engine, cards, placed, wanted, tuple(_others(model, engine, machine)))
-    return Estimate(model, geometry, engine, cards, work, choice, notes, remedies(failed))
+    return Estimate(model, geometry, engine, cards, work, choice, notes, failed)
 
 
 def _cards(machine: Machine, engine: Engine) -> Cards:
@@ -175,10 +180,12 @@ def _others(model: Model, engine: Engine, machine: Machine) -> Iterator[Engine]:
             yield other
 
 
-def _notes(model: Model, machine: Machine, cards: Cards, placed: Fit | None) -> Iterator[str]:
+def _notes(model: Model, engine: Engine, machine: Machine, cards: Cards, placed: Fit | None) -> Iterator[str]:
     """What the reader should know besides the ledger."""
     if model.trust_remote_code:
         yield f"{model.id} brings code of its own that the engine would have to run"
+    if engine.max_concurrency.is_serial(model.model_type):
+        yield f"{engine.name} serves {model.family} one request at a time, however much memory there is"
     idle = [group for group in card_groups(machine) if group.name != cards.name or group.count != cards.count]
     for group in idle if cards.vendor != "cpu" else ():
         yield f"{group.count}x {group.name} stay idle: unequal cards are not pooled"

@@ -19,6 +19,7 @@ from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, RentalOffer
 from deployadvisor.sizing.parallel import Layout
 from deployadvisor.sizing.policy import engine_policy
+from deployadvisor.sizing.terms import Term
 from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder
 
 ROUTE_ROLES: dict[str, Role] = {
@@ -245,14 +246,20 @@ def _memory(chosen: Assessment) -> MemoryEstimate | None:
         text=fit.reason,
         cards=fit.cards,
         available_gib=round(fit.available_gib, 2),
-        terms=tuple(
-            MemoryTerm(name=term.name, gib=round(term.gib, 3), basis=term.basis, sure=term.sure) for term in fit.terms
-        ),
+        reserved_gib=round(fit.reserved_gib, 2),
+        held_back=_terms(fit.held_back),
+        terms=_terms(fit.terms),
         weights_gib=round(fit.weights_gib, 3),
         kv_gib=round(fit.kv_gib, 3),
         max_concurrency=fit.max_concurrency,
         kv_bytes_per_token=fit.kv_bytes_per_token,
         kv_fixed_bytes=fit.kv_fixed_bytes,
+    )
+
+
+def _terms(terms: tuple[Term, ...]) -> tuple[MemoryTerm, ...]:
+    return tuple(
+        MemoryTerm(name=term.name, gib=round(term.gib, 3), basis=term.basis, sure=term.sure) for term in terms
     )
 
 

@@ -195,6 +195,10 @@ class MemoryEstimate(_Part):
     text: str
     cards: int
     available_gib: float
+    reserved_gib: float = 0.0
+    """What the engine takes when it starts, whatever the load needs of it."""
+    held_back: tuple[MemoryTerm, ...] = ()
+    """What the engine cannot use of the card: driver, other processes, context, what it leaves free."""
     terms: tuple[MemoryTerm, ...]
     weights_gib: float
     """All weights, over all cards of a replica."""

@@ -76,3 +76,14 @@ def test_average_requests_are_planned_and_at_least_one_full_one() -> None:
     assert Demand(8192, 1000, 8).full_sequences(8192) == 1
     assert Demand(8192, 1000, 64).full_sequences(8192) == 8
     assert Demand(8192, 20_000, 3).full_sequences(8192) == 3
+
+
+def test_a_family_served_one_request_at_a_time_does_not_hold_several() -> None:
+    """Ollama's scheduler forces one slot for hybrid families, whatever OLLAMA_NUM_PARALLEL says."""
+    several = assess("desktop", "1x H100", "Qwen/Qwen3.5-9B")["ollama"]
+    assert several.attributes["its_fit"] == "no"
+    assert several.details["its_fit"] == "serves Qwen3.5 one request at a time, 8 are in flight"
+    site = site_of(machine_from_phrase("1x H100"), "linux")
+    alone = Demand(context_tokens=8192, average_tokens=1256, peak_concurrency=1)
+    one = assess_role("desktop", find_model("Qwen/Qwen3.5-9B"), site, alone)["ollama"]
+    assert one.attributes["its_fit"] == "yes"

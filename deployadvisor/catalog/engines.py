@@ -13,7 +13,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from deployadvisor.catalog.architectures import Architectures, EngineId, architectures
 from deployadvisor.catalog.gpus import Vendor
-from deployadvisor.catalog.lookup import Names, load_entries
+from deployadvisor.catalog.lookup import Names, fold, load_entries
 from deployadvisor.catalog.models import Role
 from deployadvisor.catalog.provenance import Frozen, Sourced
 from deployadvisor.errors import CatalogError
@@ -194,8 +194,16 @@ class Concurrency(Frozen):
     default: PositiveInt | None
     """Requests in flight by default; None when it depends on the card or is automatic."""
     serial_families: tuple[str, ...] = ()
-    """Model families that are served one request at a time whatever is set."""
+    """Model families, in llama.cpp's spelling, that are served one request at a time whatever is set."""
     note: str | None = None
+
+    def is_serial(self, model_type: str) -> bool:
+        """Whether a model type of ``config.json`` is one of the serial families; underscores do not count.
+
+        >>> engines()["ollama"].max_concurrency.is_serial("qwen3_5_moe")
+        True
+        """
+        return fold(model_type) in map(fold, self.serial_families)
 
 
 class MemoryPolicy(Frozen):

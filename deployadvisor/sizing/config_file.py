@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployadvisor.documents import Document, KeyPath, read
+from deployadvisor.catalog.families import families
+from deployadvisor.documents import Document, KeyPath, Limits, read
 from deployadvisor.errors import ModelError, Where
+from deployadvisor.sizing.attention import attends
+from deployadvisor.sizing.params.shape import ALIASES
 from deployadvisor.sizing.quantization import Quantization, quantization_of
 
+_LIMITS = Limits(bytes=16 * 2**20, values=200_000, constants=True)
+"""Quantisers list every module of a model: MiniMax-M3-NVFP4 has a file of 3 MB with 67,000 values."""
 _MAX_COUNT = 100_000_000
 _MAX_LAYERS = 1_000
 
+_SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim")
+_WIDTHS = ("v_head_dim", "intermediate_size", "vocab_size", "global_head_dim", "num_global_key_value_heads")
+_EXPERTS = ("num_experts", "experts_per_token", "moe_intermediate_size")
+_CONTEXT = ("seq_length", "model_max_length", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length")
 # Our name -> the names that configurations give it, the usual one first.
-_NAMES = {
-    "num_hidden_layers": ("num_hidden_layers", "num_layers", "n_layer", "n_layers"),
-    "hidden_size": ("hidden_size", "n_embd", "d_model"),
-    "num_attention_heads": ("num_attention_heads", "n_head", "n_heads"),
-    "num_key_value_heads": ("num_key_value_heads", "multi_query_group_num"),
-    "head_dim": ("head_dim", "kv_channels", "attention_head_dim"),
-    "v_head_dim": ("v_head_dim",),
-    "intermediate_size": ("intermediate_size", "ffn_hidden_size"),
-    "vocab_size": ("vocab_size", "padded_vocab_size"),
-    "max_position_embeddings": ("max_position_embeddings", "seq_length", "model_max_length"),
-    "global_head_dim": ("global_head_dim",),
-    "num_global_key_value_heads": ("num_global_key_value_heads",),
-    "num_experts": ("num_experts", "num_local_experts", "n_routed_experts"),
-    "experts_per_token": ("num_experts_per_tok", "experts_per_token", "num_experts_per_token"),
-    "shared_experts": ("n_shared_experts", "num_shared_experts"),
-    "moe_intermediate_size": ("moe_intermediate_size",),
-    "first_k_dense_replace": ("first_k_dense_replace",),
+_NAMES = {ours: ALIASES.get(ours, (ours,)) for ours in (*_SHAPE, *_WIDTHS, *_EXPERTS, "shared_experts")} | {
+    "num_key_value_heads": (*ALIASES["num_key_value_heads"], "n_head_kv"),
+    "max_position_embeddings": ("max_position_embeddings", *_CONTEXT),
+    "first_k_dense_replace": ALIASES["first_dense"],
 }
+_HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim", "v_head_dim")
 _REQUIRED = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+_DEFAULTED = (*_SHAPE, "intermediate_size", "vocab_size")
 _MAY_BE_ZERO = ("shared_experts", "first_k_dense_replace", "num_experts", "experts_per_token")
+_MAY_DIFFER = ("intermediate_size", "num_experts", "moe_intermediate_size")
+"""Given as one number or, by some families, as a list of one for each layer; the largest is taken."""
+_BY_LAYER = ("layers_block_type", "layer_types")
+_AHEAD = ALIASES["mtp_layers"]
 _NESTED: tuple[KeyPath, ...] = (
     ("text_config",),
     ("llm_config",),
@@ -94,15 +96,30 @@ class ConfigFile:
 
     def shape(self) -> dict[str, Any]:
         """Fields of a catalogue model that are whole numbers, and whether embeddings are tied."""
-        fields: dict[str, Any] = {ours: self._count(ours) for ours in _NAMES}
+        fields: dict[str, Any] = {ours: self._count(ours) for ours in _NAMES} | self.defaults(_DEFAULTED)
+        missing = next((ours for ours in _REQUIRED if fields[ours] is None and ours not in self._without), None)
+        if missing:
+            raise self.mistyped(missing, "a whole number", None)
         if not fields["num_experts"]:
             fields |= {"num_experts": None, "experts_per_token": None}
-        fields |= self._head_shape(fields)
+        fields |= dict.fromkeys(self._without) or self._head_shape(fields)
         tied = self.values.get("tie_word_embeddings")
         if tied is not None and not isinstance(tied, bool):
             raise self.mistyped("tie_word_embeddings", "true or false", tied)
-        self._check_layer_types(fields["num_hidden_layers"])
+        self._check_layer_lists(fields["num_hidden_layers"])
         return fields | {"tie_word_embeddings": tied}
+
+    def defaults(self, wanted: Iterable[str] = _DEFAULTED) -> dict[str, int]:
+        """What the configuration class gives fields that a nested part omits; transformers saves no defaults there."""
+        family = families().get(self.model_type) if self.inside else None
+        stated = family.defaults if family else {}
+        absent = (ours for ours in wanted if ours not in self._without and self._layers(ours) is None)
+        values = {ours: self._stated(ours, stated)[1] for ours in absent if not self._named(ours)}
+        return {ours: value for ours, value in values.items() if isinstance(value, int)}
+
+    def expert_defaults(self) -> dict[str, int]:
+        """As ``defaults``, for a model that is known to have experts."""
+        return self.defaults(_EXPERTS)
 
     def architecture(self) -> str:
         """The first of ``architectures``, else the model type."""
@@ -133,14 +150,35 @@ class ConfigFile:
             raise ModelError(message, where=self.where("hidden_size"))
         return found | {"head_dim": hidden // heads}
 
+    @property
+    def _without(self) -> tuple[str, ...]:
+        """Fields that a model without attention does not have, whatever its state calls so."""
+        return () if attends(self.model_type) else _HEADS
+
+    def _named(self, ours: str) -> bool:
+        """Whether a field is there under any of its names; null counts as there."""
+        return any(name in self.values for name in _NAMES[ours])
+
+    def _stated(self, ours: str, source: Mapping[str, Any]) -> tuple[str, Any]:
+        found = ((name, source[name]) for name in _NAMES[ours] if source.get(name) is not None)
+        return next(found, (ours, None))
+
+    def _layers(self, ours: str) -> int | None:
+        """The number of layers by a list that has one entry for each."""
+        lists = (self.values.get(key) for key in _BY_LAYER) if ours == "num_hidden_layers" else ()
+        return next((len(kinds) for kinds in lists if isinstance(kinds, list) and kinds), None)
+
     def _count(self, ours: str) -> int | None:
-        """One whole number under any of its names; None when it is absent and may be."""
-        name = next((name for name in _NAMES[ours] if self.values.get(name) is not None), None)
-        if name is None:
-            if ours in _REQUIRED:
-                raise self.mistyped(ours, "a whole number", None)
+        """One whole number under any of its names; None when it is absent."""
+        name, value = self._stated(ours, self.values)
+        if value is None:
+            value = self._layers(ours)
+        if value is None or ours in self._without:
             return None
-        value = self.values[name]
+        values = value if isinstance(value, list) and value and ours in _MAY_DIFFER else [value]
+        return max(self._checked(name, ours, value) for value in values)
+
+    def _checked(self, name: str, ours: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.mistyped(name, "a whole number", value)
         least = 0 if ours in _MAY_BE_ZERO else 1
@@ -149,17 +187,19 @@ class ConfigFile:
             raise self.mistyped(name, f"from {least} to {most:,}", value)
         return value
 
-    def _check_layer_types(self, layers: int) -> None:
-        kinds, ahead = self.values.get("layer_types"), self.values.get("num_nextn_predict_layers")
-        most = layers + (ahead if type(ahead) is int else 0)
-        if isinstance(kinds, list) and not layers <= len(kinds) <= most:
-            message = f"layer_types lists {len(kinds)} layers, num_hidden_layers says {layers}"
-            raise ModelError(message, where=self.where("layer_types"))
+    def _check_layer_lists(self, layers: int) -> None:
+        """Lists may go on for the layers of multi-token prediction."""
+        ahead = sum(value for key in _AHEAD if type(value := self.values.get(key)) is int and value > 0)
+        for key in _BY_LAYER:
+            kinds = self.values.get(key)
+            if isinstance(kinds, list) and kinds and not layers <= len(kinds) <= layers + ahead:
+                message = f"{key} lists {len(kinds)} layers, num_hidden_layers says {layers}"
+                raise ModelError(message, where=self.where(key))
 
 
 def read_config(path: Path) -> ConfigFile:
     """Read ``config.json``; only values are read, no code that it names runs."""
-    document = read(path)
+    document = read(path, limits=_LIMITS)
     if not isinstance(document.value, dict):
         raise ModelError("config.json is not an object", where=document.where())
     nested = document.value.get("text_config", {})
@@ -181,7 +221,7 @@ def _modelopt_file(path: Path) -> Quantization | None:
     """ModelOpt's own file, in checkpoints whose ``config.json`` says nothing of it."""
     if not path.is_file():
         return None
-    document = read(path)
+    document = read(path, limits=_LIMITS)
     section = document.value.get("quantization") if isinstance(document.value, dict) else None
     if not isinstance(section, dict):
         raise ModelError("quantization must be an object", where=document.where())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from deployadvisor.estimation import TuningEstimate
 from deployadvisor.hardware.machine import Known, Unknown, value_of
 from deployadvisor.sizing.terms import Term
-from deployadvisor.surfaces.estimate_view import ledger_line
+from deployadvisor.surfaces.estimate_view import Picture, ledger_line
 
 
 def show_tuning(found: TuningEstimate, *, bars: bool) -> Iterator[str]:
@@ -37,8 +37,9 @@ def _verdict(fits: Known[bool] | Unknown) -> str:
 def _ledger(title: str, terms: tuple[Term, ...], found: TuningEstimate, *, bars: bool) -> Iterator[str]:
     free = value_of(found.cards.free_gib)
     yield f"  {title}"
+    picture = Picture(free or sum(term.gib for term in terms)) if bars else None
     for term in terms:
-        yield from ledger_line(term, free or sum(term.gib for term in terms), " ", bars=bars)
+        yield from ledger_line(term, " ", picture)
     of = "" if free is None else f" of {free:.2f} GiB free"
     yield f"  {'Sum':<20}{sum(term.gib for term in terms):>8.2f} GiB{of}"
 

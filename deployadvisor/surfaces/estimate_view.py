@@ -104,12 +104,13 @@ def _known(found: Estimate, missing: Unknown) -> Iterator[str]:
 def _ledger(placed: Fit, *, bars: bool) -> Iterator[str]:
     """The card from its whole memory downwards; terms of nothing are left out."""
     whole = placed.available_gib + sum(term.gib for term in placed.held_back)
+    picture = Picture(whole) if bars else None
     yield f"  One card            {whole:>8.2f} GiB"
     for term in placed.held_back:
-        yield from ledger_line(term, whole, "-", bars=bars)
+        yield from ledger_line(term, "-", picture)
     yield f"  The engine may use  {placed.available_gib:>8.2f} GiB"
     for term in placed.terms:
-        yield from ledger_line(term, whole, " ", bars=bars)
+        yield from ledger_line(term, " ", picture)
     free = placed.available_gib - placed.used_gib
     word = "remains" if free >= 0 else "missing"
     yield f"  Sum                 {placed.used_gib:>8.2f} GiB, {abs(free):.2f} GiB {word}"
@@ -117,17 +118,33 @@ def _ledger(placed: Fit, *, bars: bool) -> Iterator[str]:
         yield f"  Taken on start      {placed.reserved_gib:>8.2f} GiB, whatever the load needs of it"
 
 
-def ledger_line(term: Term, whole: float, sign: str, *, bars: bool) -> Iterator[str]:
+class Picture:
+    """One bar for the whole card, drawn a term at a time, each where the one before it ended."""
+
+    def __init__(self, whole_gib: float) -> None:
+        """``whole_gib`` is as wide as the bar."""
+        self._whole = whole_gib
+        self._filled = 0.0
+
+    def bar(self, gib: float) -> str:
+        """The bar of the next term; what does not fit the card is cut off."""
+        begin, self._filled = self._filled, self._filled + gib
+        first, last = (
+            min(_BAR, round(edge / self._whole * _BAR)) if self._whole else 0 for edge in (begin, self._filled)
+        )
+        drawn = max(last - first, 1 if first < _BAR else 0)
+        return "·" * first + "█" * drawn + "·" * (_BAR - first - drawn)
+
+    def _column(self, gib: float) -> int:
+        return min(_BAR, round(gib / self._whole * _BAR)) if self._whole else 0
+
+
+def ledger_line(term: Term, sign: str, picture: Picture | None) -> Iterator[str]:
     """One term, unless it is nothing."""
     if term.gib >= 0.005:
-        picture = f"  {_bar(term.gib, whole)}" if bars else ""
         name = NAMES.get(term.name, term.name.replace("_", " "))
-        yield f"  {sign} {name:<18}{term.gib:>8.2f} GiB  {term.sure:<9}{picture}  {term.basis}"
-
-
-def _bar(part: float, whole: float) -> str:
-    filled = min(_BAR, round(part / whole * _BAR)) if whole else 0
-    return "█" * filled + "░" * (_BAR - filled)
+        bar = f"  {picture.bar(term.gib)}" if picture else ""
+        yield f"  {sign} {name:<18}{term.gib:>8.2f} GiB  {term.sure:<9}{bar}  {term.basis}"
 
 
 def _cache(placed: Fit, rows: tuple[KvRows, ...]) -> Iterator[str]:
@@ -162,10 +179,11 @@ def _remedies(found: Estimate) -> Iterator[str]:
     if placed is None or placed.fits:
         return
     yield ""
-    if not found.remedies:
+    tried = found.remedies
+    if not tried:
         yield "  No single change makes it fit: quantise, shorten and add cards together, or take a smaller model."
         return
     yield "  To make it all fit, the least harmful first"
-    for remedy in found.remedies:
+    for remedy in tried:
         yield f"    · {remedy.text}: {remedy.harm}"
         yield f"      {remedy.fit.reason}"

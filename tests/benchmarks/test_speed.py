@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from deployadvisor import load_rules, recommend
+from deployadvisor import estimate, load_rules, recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import find_model
 from deployadvisor.decide import reader, vocabulary
@@ -73,6 +73,12 @@ def test_deciding_the_route(benchmark: BenchmarkFixture) -> None:
     facts = {name: fact.value for name, fact in recommend(hardware=HARDWARE, **ANSWERS).facts.items()}
     decision = benchmark(evaluate, load_rules().route, facts)
     assert decision.status == "decided"
+
+
+@pytest.mark.parametrize(("model", "phrase"), [("Qwen/Qwen3-8B", "1x H100"), ("deepseek-ai/DeepSeek-V3", "8x H200")])
+def test_one_estimate(benchmark: BenchmarkFixture, model: str, phrase: str) -> None:
+    machine = machine_from_phrase(phrase)
+    assert benchmark(estimate, model, machine).fit is not None
 
 
 def test_one_fit(benchmark: BenchmarkFixture) -> None:

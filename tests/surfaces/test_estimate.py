@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployadvisor.estimation import Work, estimate
 from deployadvisor.sizing.parallel import Wanted
 from deployadvisor.surfaces.cli import main
-from deployadvisor.surfaces.estimate_view import NAMES, show
+from deployadvisor.surfaces.estimate_view import NAMES, Picture, show
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -45,13 +48,23 @@ def test_every_term_says_how_sure_it_is(capsys: pytest.CaptureFixture[str]) -> N
     lines = [line for line in out.splitlines() if " GiB  " in line]
     assert len(lines) >= 8
     assert all(any(word in line for word in ("exact", "computed", "measured", "bound", "assumed")) for line in lines)
-    assert "░" not in out
+    assert "█" not in out
 
 
-def test_bars_are_for_terminals() -> None:
+def test_bars_are_for_terminals_and_follow_one_another() -> None:
     found = estimate("Qwen/Qwen3-8B", "1x RTX 4090")
-    weights = next(line for line in show(found, bars=True) if "weights   " in line)
-    assert weights.count("█") == round(15.256 / 23.99 * 30)
+    lines = [line for line in show(found, bars=True) if "█" in line]
+    bars = [re.search("[·█]{30}", line)[0] for line in lines]  # type: ignore[index]
+    weights = next(bar for bar, line in zip(bars, lines, strict=True) if " weights " in line)
+    assert weights.count("█") in (round(15.256 / 23.99 * 30), round(15.256 / 23.99 * 30) + 1)
+    starts = [bar.index("█") for bar in bars]
+    assert starts == sorted(starts)
+
+
+@given(gibs=st.lists(st.floats(0, 500), max_size=20), whole=st.floats(0, 300))
+def test_a_bar_is_always_as_wide(gibs: list[float], whole: float) -> None:
+    picture = Picture(whole)
+    assert {len(picture.bar(gib)) for gib in gibs} <= {30}
 
 
 def test_requests_that_wait_are_not_a_failure(capsys: pytest.CaptureFixture[str]) -> None:

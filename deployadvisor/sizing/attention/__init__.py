@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from deployadvisor.documents import quoted
 from deployadvisor.sizing.attention.config import Config, Fields, UnclearError
-from deployadvisor.sizing.attention.families import family_of, unread_key
+from deployadvisor.sizing.attention.families import attends, family_of, unread_key
 from deployadvisor.sizing.attention.latent import NO_HEADS, mla
+
+__all__ = ["attends", "classify"]
 
 
 def classify(config: Config, model_type: str) -> Fields:

@@ -34,6 +34,12 @@ def family_of(model_type: str) -> Family | None:
     return _families().get(model_type) or _families().get(model_type.removesuffix("_text"))
 
 
+def attends(model_type: str) -> bool:
+    """Whether a model has attention heads; False for those that keep nothing but a state."""
+    family = family_of(model_type)
+    return family is None or family.read not in (recurrent.mamba, recurrent.mamba2)
+
+
 def unread_key(config: Config, family: Family) -> str | None:
     """The first key that hints at something ``family`` does not understand."""
     return next((key for key in config if config[key] and _HINT.match(key) and key not in family.keys), None)
@@ -72,7 +78,10 @@ _SPARSE = "sparse_attention_config index_n_heads index_head_dim index_block_size
 # Reader, keys, model types. Defaults of each: the configuration classes of transformers 5.23.
 _TABLE: tuple[tuple[Reader, str, str], ...] = (
     (plain.plain, "", "llama gemma glm glm4 glm4_moe glm4v glm4v_moe granite granitemoe granitemoeshared"),
-    (plain.plain, "", "olmo olmo2 olmoe flex_olmo phi gpt2 gptj gpt_neox opt bloom mpt persimmon qwen"),
+    (plain.plain, "", "olmo olmo2 olmoe flex_olmo phi gpt2 gptj gpt_neox opt bloom persimmon qwen"),
+    (plain.plain, "", "xglm biogpt codegen diffllama"),
+    (plain.plain, "attention_types window_size", "gpt_neo"),
+    (plain.mosaic, "", "mpt"),
     (plain.plain, "", "cohere exaone stablelm nemotron arcee apertus bitnet helium seed_oss solar_open nanochat"),
     (plain.plain, "", "baichuan internlm internlm2 internlm3 xverse orion minicpm deepseek telechat"),
     (plain.plain, "", "ernie4_5 ernie4_5_moe hy_v3 jais2 iquestcoder"),

@@ -41,6 +41,14 @@ def falcon(config: Config) -> Fields:
     return _with_kv_heads(config, stated if grouped else 1)
 
 
+def mosaic(config: Config) -> Fields:
+    """MPT: ``attn_config`` says how many heads keep keys and values."""
+    own, heads = object_in(config, "attn_config"), count(config, "num_attention_heads")
+    kinds = {"multihead_attention": heads, "multiquery_attention": 1, "grouped_query_attention": None}
+    kind = checked((str(own.get("attn_type", "multihead_attention")),), *kinds)[0]
+    return _with_kv_heads(config, kinds[kind] or count(own, "kv_n_heads"))
+
+
 def big_code(config: Config) -> Fields:
     """StarCoder 1: one head for all unless ``multi_query`` is off."""
     heads = count(config, "num_attention_heads")
