@@ -12,7 +12,7 @@ from deployadvisor.catalog.overheads import card_overheads, overheads
 from deployadvisor.catalog.precisions import find_precision, kv_element_bytes
 from deployadvisor.compatibility import passes_gates, site_of
 from deployadvisor.errors import HardwareError, ModelError, Where
-from deployadvisor.hardware.machine import Known, Machine, Unknown
+from deployadvisor.hardware.machine import Known, Machine, Unknown, value_of
 from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.spec import resolve_hardware
 from deployadvisor.sizing.cards import Cards, card_groups
@@ -192,8 +192,23 @@ def _notes(model: Model, engine: Engine, machine: Machine, cards: Cards, placed:
     if placed is None:
         return
     yield from placed.warnings
+    yield from _engine_notes(model, engine, cards, placed)
     if note := interconnect_note(cards, placed.layout):
         yield note
+
+
+def _engine_notes(model: Model, engine: Engine, cards: Cards, placed: Fit) -> Iterator[str]:
+    """Where the engine's own settings would change the ledger."""
+    window, tokens = overheads()[engine.id].window, placed.load.context_tokens
+    geometry = geometry_of(model)
+    cache = kv_cache(geometry, placed.load.kv_dtype)
+    if window.unbounded_when and isinstance(cache, KvCache) and any(rows.window for rows in cache.rows):
+        stored = cache.card_bytes(tokens, tensor_parallel=placed.layout.tensor, window=window.unbounded())
+        each = f"{stored / GIB:.2f} GiB a sequence and card"
+        yield f"with {window.unbounded_when} every layer keeps every token: {each}"
+    default = engine.context_for(value_of(cards.total_gib) or 0.0)
+    if default and default < tokens:
+        yield f"{engine.name} gives {default:,} tokens of context on such a card unless it is told otherwise"
 
 
 def sources(found: Estimate) -> Iterator[tuple[str, tuple[str, ...]]]:

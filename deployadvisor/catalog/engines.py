@@ -329,10 +329,6 @@ class Engine(Sourced):
             raise ValueError("default_context must fall in min_memory_gib down to 0")
         return self
 
-    def image_of(self, version: str | None) -> str | None:
-        """The image of the pinned version, or of an earlier one that the plan names."""
-        return next((earlier.image for earlier in self.earlier if earlier.version == version), self.image)
-
 
 @cache
 def engines() -> Mapping[str, Engine]:

@@ -43,6 +43,8 @@ class Window(Frozen):
 
     bounded: bool
     """False: the engine keeps every token, whatever the window."""
+    unbounded_when: str | None = None
+    """The option under which an engine that bounds windows keeps every token all the same."""
     equal_rows: bool = False
     """Without windows every layer gets rows as wide as the widest."""
     extra_tokens: int = 0

@@ -16,7 +16,7 @@ from deployadvisor.errors import ModelError, Where
 from deployadvisor.sizing.gguf_attention import READERS, Keys, unknown
 from deployadvisor.sizing.gguf_header import Gguf, Omitted, read_gguf
 from deployadvisor.sizing.gguf_types import FILE_TYPES
-from deployadvisor.sizing.tensors import Share, Tensor, group_of, shares_of
+from deployadvisor.sizing.tensors import Tensor, group_of
 
 _PART = re.compile(r"-[0-9]{5}-of-[0-9]{5}$")
 _EMBEDDINGS = ("token_embd.weight", "per_layer_token_embd.weight")
@@ -49,14 +49,6 @@ def model_of(gguf: Gguf, path: Path) -> Model:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or architecture
         raise ModelError(f"{field}: {first['msg'].lower()}", where=Where(str(path))) from error
-
-
-def stored_shares(gguf: Gguf) -> tuple[Share, ...]:
-    """Exact bytes of all tensors by part of the model and number format; layers for prediction are "mtp"."""
-    architecture = gguf.metadata.get("general.architecture")
-    counts = [gguf.metadata.get(f"{architecture}.{name}") for name in ("block_count", "nextn_predict_layers")]
-    stored, extra = (count if isinstance(count, int) else None for count in counts)
-    return shares_of(gguf.tensors, None if stored is None else stored - (extra or 0))
 
 
 def _architecture(gguf: Gguf, path: Path) -> str:

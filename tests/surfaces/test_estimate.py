@@ -61,7 +61,7 @@ def test_bars_are_for_terminals_and_follow_one_another() -> None:
     assert starts == sorted(starts)
 
 
-@given(gibs=st.lists(st.floats(0, 500), max_size=20), whole=st.floats(0, 300))
+@given(gibs=st.lists(st.floats(0, 500), max_size=20), whole=st.floats(0.01, 300))
 def test_a_bar_is_always_as_wide(gibs: list[float], whole: float) -> None:
     picture = Picture(whole)
     assert {len(picture.bar(gib)) for gib in gibs} <= {30}
@@ -208,3 +208,24 @@ def test_an_architecture_nobody_has_read_gets_bounds(capsys: pytest.CaptureFixtu
     assert "put the weight files, or their index, beside config.json" in out
     assert "0 to 131,072 bytes a token" in out
     assert 'model type "newthing" is not known here' in out
+
+
+# Settings of the engine that would change the ledger
+
+
+def test_both_bounds_of_a_window_are_told() -> None:
+    found = estimate("google/gemma-3-27b-it", "1x H100", precision="bf16", work=Work(30_000, 2768))
+    (note,) = (note for note in found.notes if "--disable-hybrid-kv-cache-manager" in note)
+    assert "15.50 GiB" in note, "62 layers x 16 heads x 2 x 128 x 2 bytes x 32,768 tokens"
+    plain = estimate("Qwen/Qwen3-8B", "1x H100")
+    assert not any("hybrid" in note for note in plain.notes)
+
+
+def test_the_default_context_of_a_runner_is_told() -> None:
+    found = estimate("Qwen/Qwen3-8B", "1x T4", engine="ollama", work=Work(8000, 1000))
+    assert any("gives 4,096 tokens of context on such a card" in note for note in found.notes)
+
+
+def test_a_family_that_is_served_one_by_one_is_told() -> None:
+    found = estimate("Qwen/Qwen3.5-9B", "1x RTX 4090", engine="ollama")
+    assert any("one request at a time" in note for note in found.notes)
