@@ -219,7 +219,7 @@ def sources(found: Estimate) -> Iterator[tuple[str, tuple[str, ...]]]:
         return
     yield f"bits of {placed.load.precision}", find_precision(placed.load.precision).source
     if entry := gpus().get(found.cards.id or ""):
-        seen = tuple(read for read in (entry.memory_gib_source, entry.cuda_gib_source) if read)
+        seen = tuple(read for read in (entry.memory_gib_source, entry.cuda_gib_source, entry.context_gib_source) if read)
         yield f"memory of {found.cards.name}", seen or entry.source
     if own := card_overheads().get(found.cards.vendor):
         yield "driver and context", own.source

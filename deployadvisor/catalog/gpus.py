@@ -42,6 +42,9 @@ class Gpu(Sourced):
     cuda_gib: PositiveFloat | None = None
     """Of ``memory_gib``, what CUDA hands out to processes, where a total of PyTorch or vLLM was read."""
     cuda_gib_source: str | None = None
+    context_gib: PositiveFloat | None = None
+    """What a CUDA process holds before it allocates anything, where a log said it."""
+    context_gib_source: str | None = None
     memory_options_gb: tuple[int, ...] = ()
     """Sizes in which a unified-memory part is sold, smallest first; ``memory_gb`` is the largest."""
     unified_memory: bool = False

@@ -41,13 +41,13 @@ def budget(policy: EnginePolicy, cards: Cards, wanted_share: float | None = None
     own = policy.cards.get(cards.vendor)
     driver = _driver(cards, total, own)
     usable = total - driver.gib
-    context = min(own.context_gib if own else 0.0, free, usable)
-    left = min(free, usable) - context
+    context = _context(cards, own, min(free, usable))
+    left = min(free, usable) - context.gib
     available, share = _available(policy, cards, usable, left, wanted_share)
     held_back = (
         driver,
         Term("in_use", max(usable - free, 0.0), "other processes, display", "measured"),
-        Term("context", context, "kernels and page tables of the process", "measured"),
+        context,
         Term("left_free", max(left - available, 0.0), _left_basis(policy, share)),
     )
     return Budget(total, held_back, available, share)
@@ -60,6 +60,15 @@ def _driver(cards: Cards, total_gib: float, own: CardOverhead | None) -> Term:
     if entry and entry.driver_gib and abs((entry.memory_gib or 0.0) - total_gib) < _SAME_GIB:
         return Term("driver", entry.driver_gib, text, "measured")
     return Term("driver", min(own.driver_gib if own else 0.0, total_gib), f"{text}; the most seen", "assumed")
+
+
+def _context(cards: Cards, own: CardOverhead | None, free_gib: float) -> Term:
+    """What the process itself takes, as read on such a card, else the most seen."""
+    entry = gpus().get(cards.id or "")
+    read = entry.context_gib if entry else None
+    gib = read or (own.context_gib if own else 0.0)
+    text = "kernels and page tables of the process"
+    return Term("context", min(gib, free_gib), text, "measured" if read or not gib else "assumed")
 
 
 def _available(
