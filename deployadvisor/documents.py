@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,7 +48,7 @@ USUAL = Limits()
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?")
-_JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+')
+_JSON_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{},:]|[^][{},:"\s]+')
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML does not allow in a file: control characters and halves of surrogate pairs."""
 _WORDS: dict[str, bool | None] = {
@@ -166,7 +168,7 @@ class _JsonPlaces:
         self.source = source
         self.most = most
         self.tokens = _JSON_TOKEN.finditer(text)
-        self.line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self.line_starts = array("L", chain((0,), (match.end() for match in re.finditer("\n", text))))
         self.marks: dict[KeyPath, tuple[int, int]] = {}
         self.key_marks: dict[KeyPath, tuple[int, int]] = {}
 

@@ -17,10 +17,17 @@ class Republication(Sourced):
 
     id: str
     endings: tuple[str, ...] = Field(min_length=1)
+    repositories: tuple[str, ...] = ()
+    """Beginnings of the names for which the ending means this; none: of any name."""
     native_format: str | None = None
     """Number format of the weights; None where it is that of the original."""
     gguf: bool = False
     """The repository holds GGUF files, of several formats."""
+
+    def names(self, repository: str) -> bool:
+        """Whether the ending means this in the name of this repository."""
+        beginnings = tuple(name.casefold() for name in self.repositories)
+        return not beginnings or repository.casefold().startswith(beginnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ def readings(name: str) -> Iterator[Reading]:
         return
     for republication in republications().values():
         for ending in republication.endings:
-            if model.casefold().endswith(ending.casefold()):
+            if republication.names(name) and model.casefold().endswith(ending.casefold()):
                 original = model[: len(model) - len(ending)]
                 if ending:
                     yield Reading(f"{publisher}/{original}", ending, republication)

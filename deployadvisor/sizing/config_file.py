@@ -26,6 +26,7 @@ _EXPERTS = ("num_experts", "experts_per_token", "moe_intermediate_size")
 _CONTEXT = ("seq_length", "model_max_length", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length")
 # Our name -> the names that configurations give it, the usual one first.
 _NAMES = {ours: ALIASES.get(ours, (ours,)) for ours in (*_SHAPE, *_WIDTHS, *_EXPERTS, "shared_experts")} | {
+    "hidden_size": (*ALIASES["hidden_size"], "n_embed"),
     "num_key_value_heads": (*ALIASES["num_key_value_heads"], "n_head_kv"),
     "max_position_embeddings": ("max_position_embeddings", *_CONTEXT),
     "first_k_dense_replace": ALIASES["first_dense"],
@@ -110,7 +111,7 @@ class ConfigFile:
         return fields | {"tie_word_embeddings": tied}
 
     def defaults(self, wanted: Iterable[str] = _DEFAULTED) -> dict[str, int]:
-        """What the configuration class gives fields that a nested part omits; transformers saves no defaults there."""
+        """What the class gives fields that a nested part omits, where transformers saves no defaults."""
         family = families().get(self.model_type) if self.inside else None
         stated = family.defaults if family else {}
         absent = (ours for ours in wanted if ours not in self._without and self._layers(ours) is None)
@@ -134,8 +135,13 @@ class ConfigFile:
             source = _at(self.document.value, inside)
             for key in _QUANTIZATION:
                 if source.get(key) is not None:
-                    return quantization_of(source[key], self.document.where((*inside, key)))
+                    return quantization_of(self._with_experts(source[key]), self.document.where((*inside, key)))
         return _modelopt_file(Path(self.document.source).with_name("hf_quant_config.json"))
+
+    def _with_experts(self, section: object) -> object:
+        """The section, with the format of the experts that DeepSeek-V4 states outside of it."""
+        stated = self.values.get("expert_dtype")
+        return {"expert_dtype": stated, **section} if stated and isinstance(section, dict) else section
 
     def _head_shape(self, fields: Mapping[str, Any]) -> dict[str, int]:
         heads, hidden = fields["num_attention_heads"], fields["hidden_size"]
@@ -176,6 +182,8 @@ class ConfigFile:
         if value is None or ours in self._without:
             return None
         values = value if isinstance(value, list) and value and ours in _MAY_DIFFER else [value]
+        if None in values:
+            raise self.mistyped(name, "whole numbers", value)
         return max(self._checked(name, ours, value) for value in values)
 
     def _checked(self, name: str, ours: str, value: object) -> int:

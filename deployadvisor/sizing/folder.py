@@ -24,6 +24,9 @@ from deployadvisor.sizing.shards import Checkpoint
 _LAST_DAY = datetime.datetime(3000, 1, 1, tzinfo=datetime.UTC).timestamp()
 _HALF = ("float16", "half")
 _UNNAMED = "a format that config.json does not name"
+_TRANSFORMERS = "transformers 5.23"
+_UNCOUNTED = ("routed_expert_hidden_size",)
+"""Keys of shapes that no formula knows (Kimi-K3)."""
 
 
 def read_folder(path: Path, *, checkpoint: Checkpoint | None = None) -> Model:
@@ -72,9 +75,15 @@ def _identity(path: Path, config: ConfigFile) -> dict[str, Any]:
         "architecture": config.architecture(),
         "trust_remote_code": config.has_code,
         "modalities": ("text", "image") if config.sees else ("text",),
-        "source": (str(path / "config.json"),),
+        "source": (str(path / "config.json"), *_class_defaults(config)),
         "checked_on": datetime.datetime.fromtimestamp(changed, tz=datetime.UTC).date(),
     }
+
+
+def _class_defaults(config: ConfigFile) -> tuple[str, ...]:
+    """Says which fields ``config.json`` leaves to the configuration class."""
+    names = ", ".join(config.defaults())
+    return (f"defaults of {config.model_type} in {_TRANSFORMERS}: {names}",) if names else ()
 
 
 # Weights and parameters
@@ -91,6 +100,8 @@ class _Found:
     """Of the language model alone."""
     files: WeightFiles | None
     sees: bool
+    defaulted: bool
+    """Whether the configuration class gave some of the shapes."""
 
     @property
     def stored(self) -> Stored | None:
@@ -126,7 +137,8 @@ class _Found:
             return self.files.source
         if total is None:
             return "not known: no weight files and no formula"
-        return "computed from config.json" + (", without the part that reads images" if self.sees else "")
+        source = "computed from config.json" + (" and defaults of its class" if self.defaulted else "")
+        return source + (", without the part that reads images" if self.sees else "")
 
 
 def _found(path: Path, config: ConfigFile, fields: dict[str, Any], checkpoint: Checkpoint | None) -> _Found:
@@ -140,10 +152,20 @@ def _found(path: Path, config: ConfigFile, fields: dict[str, Any], checkpoint: C
     )
     if files and files.tied is not None:
         fields["tie_word_embeddings"] = files.tied
-    counts = count_config(config.values, config.model_type) or count_params(fields)
+    counts = _counts(config, fields)
     if fields["tie_word_embeddings"] is None and counts:
         fields["tie_word_embeddings"] = not counts.lm_head
-    return _Found(fields, _format(config, quantization, files), quantization, counts, files, config.sees)
+    if counts and counts.routed_experts:
+        fields |= config.expert_defaults()
+    number_format, defaulted = _format(config, quantization, files), bool(config.defaults())
+    return _Found(fields, number_format, quantization, counts, files, config.sees, defaulted)
+
+
+def _counts(config: ConfigFile, fields: Mapping[str, Any]) -> Counts | None:
+    if any(key in config.values for key in _UNCOUNTED):
+        return None
+    named = {key: fields[key] for key in ("num_hidden_layers", "hidden_size")}
+    return count_config({**named, **config.values}, config.model_type) or count_params(fields)
 
 
 def _format(config: ConfigFile, quantization: Quantization | None, files: WeightFiles | None) -> str:

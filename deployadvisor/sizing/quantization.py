@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployadvisor.catalog.precisions import precisions
@@ -23,9 +23,12 @@ _SCALE_BITS = 16
 _ROW = 1_024
 """Weights that share a scale when there is one a row; longer rows take less."""
 _MAX_BITS = 16
+_LONGEST = 1_000
+"""Characters of a module's name or pattern."""
 _MAX_GROUP = 2**20
 _LINEAR: frozenset[Group] = frozenset(("attention", "recurrent", "feed_forward", "shared_experts", "experts"))
 _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
+_WHOLE_LAYER = re.compile(r"layers\W{1,3}([0-9]{1,6})\W*$")
 _ALTERNATIVES = re.compile(r"\([^()]{0,100}\)_proj")
 
 
@@ -38,9 +41,16 @@ class Quantization:
     format: str
     """Id of a precision; the method itself where none is the same."""
     bits: float | None
-    """Stored bits of one quantised weight, scales included; of several formats the most. None: not known."""
+    """Stored bits of one quantised weight, scales included; of several formats the most. None: not known.
+
+    Parts with a format of their own are in ``parts``.
+    """
+    parts: Mapping[Group, float] = field(default_factory=dict)
+    """Bits in parts with a format of their own."""
     kept: frozenset[Group] = frozenset()
     """Parts of the model of which some or all weights are not quantised."""
+    kept_layers: frozenset[int] = frozenset()
+    """Layers that are not quantised at all."""
     mixed: bool = False
     """Several formats, of which ``format`` has the fewest bits, or exceptions for single layers."""
 
@@ -49,20 +59,47 @@ def quantization_of(section: object, where: Where) -> Quantization:
     """Read a ``quantization_config``; a method that nobody here knows is named, and its bits are not."""
     if not isinstance(section, dict):
         raise ModelError(f"quantization_config must be an object, not {quoted(section)}", where=where)
-    method = section.get("quant_method", section.get("quant_library", "unknown"))
+    method = _method(section)
     if not isinstance(method, str) or not method:
         raise ModelError(f"quant_method must be a word, not {quoted(method)}", where=where)
     name = _OTHER_NAMES.get(method.casefold(), method.casefold())
     packed = _READERS[name](section, where) if name in _READERS else ()
-    names = _exceptions(section)
-    kept = frozenset(map(_part, names)) | _untargeted(section)
-    if not packed:
-        return Quantization(method, name, None, kept)
-    least = min(packed, key=lambda form: form.bits)
-    bits = max(form.bits for form in packed)
-    label = _label(least.format, kept)
-    single = any(_part(name) in _LINEAR and _NUMBER.search(name) for name in names)
-    return Quantization(method, label, bits, kept, mixed=single or len({form.format for form in packed}) > 1)
+    parts = {text: _part(text) for text in _exceptions(section)}
+    layers = {
+        text: int(match[1])
+        for text in parts
+        if parts[text] == "unknown" and (match := _WHOLE_LAYER.search(text[:_LONGEST]))
+    }
+    kept = frozenset(part for text, part in parts.items() if text not in layers) | _untargeted(section)
+    found = _combined(method, packed, kept) if packed else Quantization(method, name, None, kept=kept)
+    single = any(part in _LINEAR and _NUMBER.search(text) for text, part in parts.items())
+    mixed = bool(packed) and (single or _is_mixture(packed))
+    return replace(found, kept_layers=frozenset(layers.values()), mixed=mixed)
+
+
+def _method(section: Config) -> object:
+    """The library; early files of ModelOpt do not name it."""
+    unnamed = "modelopt" if "quant_algo" in section else "unknown"
+    return section.get("quant_method", section.get("quant_library", unnamed))
+
+
+def _combined(method: str, packed: _Forms, kept: frozenset[Group]) -> Quantization:
+    """What several formats, some of them for one part only, come to."""
+    general = [form.bits for form in packed if form.part is None]
+    parts: dict[Group, float] = {}
+    for form in packed:
+        if form.part is not None:
+            parts[form.part] = max(form.bits, parts.get(form.part, 0))
+    if not general:
+        kept |= _LINEAR - parts.keys()
+    label = _label(min(packed, key=lambda form: form.bits).format, kept)
+    return Quantization(method, label, max(general or parts.values()), parts, kept)
+
+
+def _is_mixture(packed: _Forms) -> bool:
+    """Whether several formats share one part."""
+    formats = {(form.part, form.format) for form in packed}
+    return len(formats) > len({part for part, _ in formats})
 
 
 def _label(name: str, kept: frozenset[Group]) -> str:
@@ -78,6 +115,8 @@ def _label(name: str, kept: frozenset[Group]) -> str:
 class _Packed:
     format: str
     bits: float
+    part: Group | None = None
+    """The only part of the model that it is for; None: all that no other is for."""
 
 
 _Forms = tuple[_Packed, ...]
@@ -115,7 +154,13 @@ def _grouped(section: Config, where: Where) -> _Forms:
 
 
 def _fp8(section: Config, _: Where) -> _Forms:
-    return _form("fp8_block" if section.get("weight_block_size") else "fp8")
+    """FP8, with the experts in four bits where a checkpoint says so (vLLM ``DeepseekV4FP8Config``)."""
+    general = _form("fp8_block" if section.get("weight_block_size") else "fp8")
+    listed = _listed(section)
+    if listed is None:
+        return ()
+    experts = _form("mxfp4") if section.get("expert_dtype") == "fp4" and not listed else ()
+    return (*general, *(replace(form, part="experts") for form in experts), *listed)
 
 
 def _bitsandbytes(section: Config, _: Where) -> _Forms:
@@ -131,8 +176,10 @@ _ALGORITHMS = {
     "FP8_PER_CHANNEL_PER_TOKEN": "fp8",
     "FP8_PB_WO": "fp8_block",
     "MXFP8": "mxfp8",
+    "MXFP4": "mxfp4",
     "NVFP4": "nvfp4",
     "NVFP4_AWQ": "nvfp4",
+    "W4A16_NVFP4": "nvfp4",
     "W4A16_AWQ": "int4",
     "W4A8_AWQ": "int4",
     "INT8_SQ": "int8",
@@ -141,11 +188,25 @@ _ALGORITHMS = {
 
 def _modelopt(section: Config, where: Where) -> _Forms:
     """ModelOpt: one algorithm for the model, or one for each layer."""
-    layers = section.get("quantized_layers")
-    entries = (section, *layers.values()) if isinstance(layers, dict) else (section,)
-    names = {str(entry.get("quant_algo")).upper() for entry in entries if isinstance(entry, dict)}
-    forms = tuple(form for name in sorted(names & _ALGORITHMS.keys()) for form in _form(_ALGORITHMS[name]))
-    return forms or _compressed(section, where)
+    listed = _listed(section)
+    if listed is None:
+        return ()
+    name = _ALGORITHMS.get(str(section.get("quant_algo")).upper())
+    return (*(_form(name) if name else ()), *listed) or _compressed(section, where)
+
+
+def _listed(section: Config) -> _Forms | None:
+    """Formats that single modules have, by part of the model; None where one is not known."""
+    modules = section.get("quantized_layers")
+    entries = modules.items() if isinstance(modules, dict) else ()
+    pairs = {(_part(name), str(entry.get("quant_algo"))) for name, entry in entries if isinstance(entry, dict)}
+    if any(algorithm.upper() not in _ALGORITHMS for _, algorithm in pairs):
+        return None
+    return tuple(
+        replace(form, part=None if part == "unknown" else part)
+        for part, algorithm in sorted(pairs)
+        for form in _form(_ALGORITHMS[algorithm.upper()])
+    )
 
 
 def _compressed(section: Config, where: Where) -> _Forms:
@@ -263,8 +324,14 @@ def _part(pattern: str) -> Group:
     >>> _part("re:.*self_attn.*")
     'attention'
     """
+    if len(pattern) > _LONGEST:
+        return "unknown"
     words = re.findall(r"\w+", _ALTERNATIVES.sub("up_proj", pattern))
-    return group_of(".".join(words))
+    return next((_MODULES[word] for word in words[-1:] if word in _MODULES), None) or group_of(".".join(words))
+
+
+_MODULES: Mapping[str, Group] = {"e_score_correction_bias": "router", "head": "head", "patch_merge_mlp": "vision"}
+"""Modules that no tensor is named after: MiniMax, DeepSeek-V4."""
 
 
 def _untargeted(section: Config) -> frozenset[Group]:

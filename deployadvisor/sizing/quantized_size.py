@@ -20,18 +20,36 @@ def stored_by_formula(geometry: Geometry, counts: Counts, quantization: Quantiza
     """Bytes by the shapes alone; a bound where a part may be quantised only here and there. None: bits not known."""
     if quantization.bits is None:
         return None
-    parts = _linear_params(geometry, counts)
-    unclear = "unknown" in quantization.kept
-    quantised = 0 if unclear else sum(params for part, params in parts.items() if part not in quantization.kept)
     total = geometry.total_params or counts.total
-    expert_bits = _PLAIN_BITS if unclear or "experts" in quantization.kept else quantization.bits
+    parts = _linear_params(geometry, counts)
+    bits = {part: _bits(quantization, part, params, geometry) for part, params in parts.items()}
+    plain = (total - sum(parts.values())) * _PLAIN_BITS
+    unclear = quantization.mixed or "unknown" in quantization.kept or _kept_layers(quantization, geometry)
     return Stored(
-        bytes=_bytes(quantised * quantization.bits + (total - quantised) * _PLAIN_BITS),
-        sure="bound" if unclear or quantization.mixed else "computed",
+        bytes=_bytes(sum(bits.values()) + plain),
+        sure="bound" if unclear else "computed",
         embeddings=geometry.embedding_params * _PLAIN_BYTES,
-        experts=_bytes(parts["experts"] * expert_bits),
+        experts=_bytes(bits["experts"]),
         vision=geometry.vision_params * _PLAIN_BYTES,
     )
+
+
+def _bits(quantization: Quantization, part: Group, params: int, geometry: Geometry) -> float:
+    """The most bits of one part: of layers that are left alone, experts count apart and all else wholly."""
+    layers = _kept_layers(quantization, geometry)
+    if quantization.bits is None or quantization.kept & {part, "unknown"} or (layers and part != "experts"):
+        return params * _PLAIN_BITS
+    plain = min(params, layers * _experts_of_a_layer(geometry))
+    return plain * _PLAIN_BITS + (params - plain) * quantization.parts.get(part, quantization.bits)
+
+
+def _kept_layers(quantization: Quantization, geometry: Geometry) -> int:
+    """Layers left alone, but for those after the last, which predict ahead and are not loaded."""
+    return sum(geometry.layers is None or layer < geometry.layers for layer in quantization.kept_layers)
+
+
+def _experts_of_a_layer(geometry: Geometry) -> int:
+    return 3 * (geometry.experts or 0) * (geometry.hidden or 0) * (geometry.expert_intermediate or 0)
 
 
 def _linear_params(geometry: Geometry, counts: Counts) -> dict[Group, int]:
@@ -59,7 +77,8 @@ def params_in(files: WeightFiles, quantization: Quantization | None, fields: Map
         plain = sum(share.elements for share in files.shares if not share.quantised)
         packed = sum(share.bytes for share in files.shares if share.quantised)
         return plain + int(packed * 8 / quantization.bits)
-    if quantization.mixed or quantization.kept & {"attention", "experts", "unknown"}:
+    unclear = quantization.mixed or quantization.parts or quantization.kept_layers
+    if unclear or quantization.kept & {"attention", "experts", "unknown"}:
         return None
     matrices = 1 if fields.get("tie_word_embeddings") else 2
     embeddings = int(fields["vocab_size"] * fields["hidden_size"] * matrices)

@@ -131,7 +131,7 @@ def test_baichuan2_counts_to_its_published_size(
 @pytest.mark.parametrize(
     ("model_id", "native_format"),
     [
-        ("deepseek-ai/DeepSeek-V3", "fp8"),
+        ("deepseek-ai/DeepSeek-V3", "fp8_block"),
         ("openai/gpt-oss-120b", "mxfp4"),
         ("moonshotai/Kimi-K2.5", "int4_experts"),
         ("nvidia/Qwen3.6-27B-NVFP4", "nvfp4"),

@@ -13,7 +13,9 @@ REQUANTISED = {
     "Qwen/Qwen2.5-7B-Instruct-AWQ": ("Qwen/Qwen2.5-7B-Instruct", "int4"),
     "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4": ("Qwen/Qwen2.5-72B-Instruct", "int4"),
     "Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8": ("Qwen/Qwen2.5-7B-Instruct", "int8_g128"),
-    "Qwen/Qwen3-32B-FP8": ("Qwen/Qwen3-32B", "fp8"),
+    "Qwen/Qwen3-32B-FP8": ("Qwen/Qwen3-32B", "fp8_block"),
+    "RedHatAI/Qwen3-32B-FP8": ("Qwen/Qwen3-32B", "fp8"),
+    "zai-org/GLM-5-FP8": ("zai-org/GLM-5", "fp8_block"),
     "hugging-quants/Meta-Llama-3.1-70B-Instruct-AWQ-INT4": ("meta-llama/Llama-3.1-70B-Instruct", "int4"),
     "neuralmagic/Meta-Llama-3.1-8B-Instruct-FP8": ("meta-llama/Llama-3.1-8B-Instruct", "fp8"),
     "RedHatAI/gemma-3-27b-it-quantized.w4a16": ("google/gemma-3-27b-it", "int4"),
@@ -74,9 +76,17 @@ def test_every_format_can_be_sized() -> None:
 
 
 def test_no_ending_is_read_two_ways() -> None:
-    endings = [ending.casefold() for entry in republications().values() for ending in entry.endings]
+    entries = [entry for entry in republications().values() if not entry.repositories]
+    endings = [ending.casefold() for entry in entries for ending in entry.endings]
     assert len(endings) == len(set(endings))
     assert endings[-1] == ""
+
+
+def test_what_an_ending_means_for_some_repositories_is_tried_first() -> None:
+    found = [reading.republication.id for reading in readings("Qwen/Qwen3-8B-FP8")]
+    assert found[0] == "fp8-of-blocks"
+    assert "fp8" in found
+    assert next(readings("unsloth/Qwen3-8B-FP8")).republication.id == "fp8"
 
 
 def test_publishers_are_compared_without_case() -> None:

@@ -34,7 +34,7 @@ def choice(model: str, engine_id: str, on: Cards) -> PrecisionChoice:
         ("Qwen/Qwen3-8B", "vllm", 80.0, "bf16", "own", None),
         ("Qwen/Qwen3-14B", "vllm", 24.0, "fp8", "online", "fp8_per_channel"),
         ("Qwen/Qwen3-14B", "sglang", 24.0, "fp8", "online", "fp8"),
-        ("deepseek-ai/DeepSeek-V3", "vllm", 900.0, "fp8", "own", None),
+        ("deepseek-ai/DeepSeek-V3", "vllm", 900.0, "fp8_block", "own", None),
         ("openai/gpt-oss-20b", "vllm", 24.0, "mxfp4", "own", None),
         ("openai/gpt-oss-20b", "ollama", 24.0, "mxfp4", "own", None),
         ("Qwen/Qwen3-8B", "ollama", 80.0, "q4_k_m", "gguf", None),
@@ -56,7 +56,7 @@ def test_the_least_harmful_that_fits(
     [
         ("Qwen/Qwen3-14B", "vllm", 16.0, "fp8", "a checkpoint already quantised to int4 would fit"),
         ("Qwen/Qwen3-14B", "lmdeploy", 24.0, "bf16", "a checkpoint already quantised to fp8 would fit"),
-        ("deepseek-ai/DeepSeek-V3", "vllm", 600.0, "fp8", "a checkpoint already quantised to int4 would fit"),
+        ("deepseek-ai/DeepSeek-V3", "vllm", 600.0, "fp8_block", "a checkpoint already quantised to int4 would fit"),
         ("Qwen/Qwen3-32B", "vllm", 12.0, "fp8", None),
     ],
 )

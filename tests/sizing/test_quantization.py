@@ -129,7 +129,7 @@ def test_the_number_format(section: dict[str, Any], name: str, bits: float | Non
             {"quant_method": "quark", "exclude": ["lm_head"], "global_quant_config": {"weight": {"dtype": "int8"}}},
             "head",
         ),
-        ({"quant_method": "fp8", "modules_to_not_convert": ["model.layers.0"]}, "unknown"),
+        ({"quant_method": "fp8", "modules_to_not_convert": ["model.strange.0"]}, "unknown"),
     ],
 )
 def test_what_is_left_alone(section: dict[str, Any], kept: str) -> None:
@@ -154,6 +154,63 @@ def test_several_formats_count_with_the_most_bits_and_are_named_by_the_fewest() 
 def test_an_exception_of_one_layer_is_a_mixture() -> None:
     assert read({"quant_method": "fp8", "modules_to_not_convert": ["model.layers.7.mlp.down_proj"]}).mixed
     assert not read({"quant_method": "fp8", "modules_to_not_convert": ["re:.*self_attn.*"]}).mixed
+
+
+def test_an_early_file_of_modelopt_does_not_name_it() -> None:
+    """Qwen/Qwen3-32B-FP8-Static-PerTensor."""
+    found = read({"quant_algo": "FP8", "ignore": ["lm_head"], "producer": {"name": "modelopt"}})
+    assert (found.method, found.format) == ("modelopt", "fp8")
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "name", "bits", "kept"),
+    [
+        (("FP8", "W4A16_NVFP4"), "nvfp4", {"recurrent": 8, "experts": 4.5}, "attention feed_forward shared_experts"),
+        (("MXFP8", "NVFP4"), "nvfp4", {"recurrent": 8.25, "experts": 4.5}, "attention feed_forward shared_experts"),
+    ],
+)
+def test_each_part_may_have_a_format(
+    algorithms: tuple[str, str], name: str, bits: dict[str, float], kept: str
+) -> None:
+    """nvidia/NVIDIA-Nemotron-3.5-Lightning-30B-A3B-NVFP4; what is not listed is not quantised."""
+    modules = ("backbone.layers.0.mixer.in_proj", "backbone.layers.1.mixer.experts.0.up_proj")
+    layers = {module: {"quant_algo": algorithm} for module, algorithm in zip(modules, algorithms, strict=True)}
+    found = read({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": layers})
+    assert (found.format, dict(found.parts), found.kept, found.mixed) == (name, bits, set(kept.split()), False)
+
+
+def test_an_algorithm_that_nobody_knows_is_not_left_out_of_the_sum() -> None:
+    layers = {"layers.0.mlp.up_proj": {"quant_algo": "FP8"}, "layers.1.mlp.up_proj": {"quant_algo": "W1A1"}}
+    assert read({"quant_method": "modelopt", "quantized_layers": layers}).bits is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "layers"),
+    [
+        ("model.layers.61*", {61}),
+        ("language_model.model.layers.0*", {0}),
+        ("re:model.layers.3.*", {3}),
+        ("mtp.layers.0*", set()),
+        ("model.layers.0.self_attn*", set()),
+    ],
+)
+def test_layers_that_are_left_alone_wholly(pattern: str, layers: set[int]) -> None:
+    found = read({"quant_method": "fp8", "ignore": [pattern]})
+    assert found.kept_layers == layers
+    assert "unknown" not in found.kept
+
+
+def test_a_layer_left_alone_is_counted_and_one_that_predicts_ahead_is_not(tmp_path: Path) -> None:
+    """nvidia/DeepSeek-V3.1-NVFP4 leaves layer 61 alone, which no engine loads."""
+    sizes = {}
+    for layer in (60, 61):
+        section = MODELOPT | {"ignore": ["lm_head", f"model.layers.{layer}*"]}
+        stored = read_folder(write(tmp_path / "m", DEEPSEEK | {"quantization_config": section})).stored
+        assert stored is not None
+        sizes[layer] = (stored.sure, stored.experts)
+    experts = 256 * 3 * 7168 * 2048
+    assert sizes[61] == ("computed", 58 * experts * 9 // 16)
+    assert sizes[60] == ("bound", 57 * experts * 9 // 16 + experts * 2)
 
 
 def test_a_pattern_is_never_run() -> None:
