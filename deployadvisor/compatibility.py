@@ -159,9 +159,10 @@ def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
     return holds, form + choice.fit.reason + hint
 
 
-def passes_gates(engine: Engine, role: Role, model: Model, site: Site) -> bool:
-    """Whether nothing is known that keeps the engine from this model on this machine; memory is not asked."""
-    return all(answer is not False for _, (answer, _) in _gates(engine, role, model, site))
+def obstacle(engine: Engine, role: Role, model: Model, site: Site) -> str | None:
+    """The first thing known to keep the engine from this model on this machine; memory is not asked."""
+    answers = (answer for _, answer in _gates(engine, role, model, site))
+    return next((detail or "no" for holds, detail in answers if holds is False), None)
 
 
 def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:

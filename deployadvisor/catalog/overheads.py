@@ -70,6 +70,16 @@ class Window(Frozen):
         return self.model_copy(update={"bounded": False})
 
 
+class Lean(Frozen):
+    """An engine told to take more of the card and to compute less at once."""
+
+    share: PositiveFloat
+    batch: Batch
+    activation_min_gib: NonNegativeFloat
+    options: str
+    """The settings as the engine spells them."""
+
+
 class Overhead(Sourced):
     """One engine's memory beside weights and KV cache, a card, in GiB unless the name says otherwise."""
 
@@ -86,13 +96,17 @@ class Overhead(Sourced):
     engine_gib: NonNegativeFloat
     """Allocations beside PyTorch's own: libraries, kernels, workspaces."""
     communicator_gib: NonNegativeFloat
-    """Communication buffers of a card that works with others."""
+    """Communication buffers of a card that works with others over NVLink."""
+    communicator_pcie_gib: NonNegativeFloat = 0.0
+    """The same over PCIe, where there is neither multicast nor shared memory between cards."""
     margin_gib: NonNegativeFloat
     """Memory that must stay free."""
     measured: bool = False
     """The figures were fitted to runs of this engine; otherwise they are assumed, on the safe side."""
     kv_dtypes: tuple[str, ...] = ()
     """Smaller formats of the KV cache that the engine offers, least harmful first."""
+    lean: Lean | None = None
+    """Settings that leave more of the card to weights and cache, and serve more slowly."""
     queues: bool = True
     """Requests beyond the cache wait their turn; otherwise all of a batch must fit."""
     input_embedding_on_host: bool = False
@@ -120,6 +134,8 @@ class CardOverhead(Sourced):
     """Counted by the system tool, never handed out to a process."""
     context_gib: NonNegativeFloat
     """The process's own context: kernels, stacks, page tables."""
+    system_gib: NonNegativeFloat = 0.0
+    """What the operating system keeps of memory that it shares, where nobody has read what is free."""
 
 
 class FinetuneTable(Sourced):

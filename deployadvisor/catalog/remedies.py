@@ -9,7 +9,7 @@ from typing import Literal
 from deployadvisor.catalog.lookup import load_entries
 from deployadvisor.catalog.provenance import Sourced
 
-RemedyKind = Literal["queue", "kv_dtype", "precision", "engine", "cards", "context"]
+RemedyKind = Literal["queue", "kv_dtype", "precision", "settings", "engine", "cards", "context"]
 
 
 class RemedyEntry(Sourced):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.overheads import CardOverhead
-from deployadvisor.hardware.machine import Unknown, value_of
+from deployadvisor.hardware.machine import Known, Unknown, value_of
 from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.policy import EnginePolicy
 from deployadvisor.sizing.terms import Term
@@ -41,16 +42,31 @@ def budget(policy: EnginePolicy, cards: Cards, wanted_share: float | None = None
     own = policy.cards.get(cards.vendor)
     driver = _driver(cards, total, own)
     usable = total - driver.gib
-    context = _context(cards, own, min(free, usable))
-    left = min(free, usable) - context.gib
+    in_use = _in_use(cards, usable, free, own)
+    context = _context(cards, own, usable - in_use.gib)
+    left = usable - in_use.gib - context.gib
     available, share = _available(policy, cards, usable, left, wanted_share)
-    held_back = (
-        driver,
-        Term("in_use", max(usable - free, 0.0), "other processes, display", "measured"),
-        context,
-        Term("left_free", max(left - available, 0.0), _left_basis(policy, share)),
-    )
-    return Budget(total, held_back, available, share)
+    left_free = Term("left_free", max(left - available, 0.0), _left_basis(policy, share))
+    return Budget(total, (driver, in_use, context, left_free), available, share)
+
+
+def process_cards(cards: Cards, policy_cards: Mapping[str, CardOverhead]) -> Cards:
+    """The same cards with what a process may really take as their free memory."""
+    if isinstance(cards.total_gib, Unknown) or isinstance(cards.free_gib, Unknown):
+        return cards
+    driver = _driver(cards, cards.total_gib.value, policy_cards.get(cards.vendor))
+    free = min(cards.free_gib.value, cards.total_gib.value - driver.gib)
+    return replace(cards, free_gib=Known[float](value=free, source=cards.free_gib.source))
+
+
+def _in_use(cards: Cards, usable_gib: float, free_gib: float, own: CardOverhead | None) -> Term:
+    """What others have; of memory shared with the system that nobody measured, what the system is assumed to keep."""
+    others = max(usable_gib - free_gib, 0.0)
+    if cards.vendor == "apple":
+        return Term("in_use", others, "what macOS does not let the GPU use, or others have", "computed")
+    if cards.shared and own and others == 0.0:
+        return Term("in_use", min(own.system_gib, usable_gib), "the operating system, which shares it", "assumed")
+    return Term("in_use", min(others, usable_gib), "other processes, display", "measured")
 
 
 def _driver(cards: Cards, total_gib: float, own: CardOverhead | None) -> Term:

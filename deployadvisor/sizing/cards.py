@@ -21,6 +21,8 @@ class Cards:
     free_gib: Number
     compute_capability: str | None = None
     indexes: tuple[int, ...] = ()
+    shared: bool = False
+    """The memory is also the system's: a host, or an accelerator that shares with it."""
     nodes: int = 1
     """Equal machines that hold ``count`` such cards each."""
 
@@ -42,7 +44,7 @@ def card_groups(machine: Machine) -> tuple[Cards, ...]:
 def host_cards(host: Host) -> Cards:
     """The host's memory as one card, for engines that run without an accelerator."""
     name = value_of(host.cpu_model) or "CPU"
-    return Cards(name, None, "cpu", 1, host.memory_total_gib, host.memory_available_gib)
+    return Cards(name, None, "cpu", 1, host.memory_total_gib, host.memory_available_gib, shared=True)
 
 
 def _kind_of(card: Accelerator) -> tuple[str, float | None]:
@@ -61,6 +63,7 @@ def _cards(group: Sequence[Accelerator]) -> Cards:
         free_gib=_least([card.memory_free_gib for card in group]),
         compute_capability=value_of(first.compute_capability),
         indexes=tuple(card.index for card in group),
+        shared=first.unified_memory,
     )
 
 

@@ -17,6 +17,8 @@ from deployadvisor.sizing.memory import Fit, Load, fit
 from deployadvisor.sizing.parallel import ANY, Wanted
 from deployadvisor.sizing.policy import engine_policy
 
+_PLAIN_BITS = 16  # a GGUF file of 16-bit weights is read by everything that reads GGUF
+
 Obtained = Literal["own", "online", "gguf"]
 """The checkpoint itself, quantised by the engine while loading, or a GGUF file."""
 
@@ -51,7 +53,7 @@ def best_precision(
     last = PrecisionChoice(None, None)
     hint = None
     for name in _candidates(geometry, policy.overhead.files):
-        refusal = None if geometry.files == "gguf" else _refusal(name, engine, cards)
+        refusal = None if geometry.files == "gguf" else format_refusal(name, engine, cards)
         if refusal:
             passed_over.append((name, refusal))
             continue
@@ -104,7 +106,7 @@ def formats_after(geometry: Geometry, engine: Engine, cards: Cards, precision: s
     """Formats of fewer bits than ``precision`` that the engine loads on these cards, least harmful first."""
     names = list(_candidates(geometry, overheads()[engine.id].files))
     later = names[names.index(precision) + 1 :] if precision in names else names
-    return (name for name in later if _fewer_bits(name, precision) and _refusal(name, engine, cards) is None)
+    return (name for name in later if _fewer_bits(name, precision) and format_refusal(name, engine, cards) is None)
 
 
 def _fewer_bits(name: str, precision: str) -> bool:
@@ -112,9 +114,11 @@ def _fewer_bits(name: str, precision: str) -> bool:
     return precision not in known or known[name].bits_per_weight < known[precision].bits_per_weight
 
 
-def _refusal(name: str, engine: Engine, cards: Cards) -> str | None:
+def format_refusal(name: str, engine: Engine, cards: Cards) -> str | None:
     """Why the engine cannot load the format on these cards, or None."""
     entry = precisions()[name]
+    if overheads()[engine.id].files == "gguf" and entry.bits_per_weight == _PLAIN_BITS:
+        return None
     reasons = [_format_refusal(entry, form, engine, cards) for form in entry.formats if form in engine.gates.formats]
     if not reasons:
         return f"{engine.name} does not load {name}"

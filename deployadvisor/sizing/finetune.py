@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deployadvisor.catalog.overheads import Method, finetune_costs
+from deployadvisor.catalog.overheads import Method, card_overheads, finetune_costs
 from deployadvisor.errors import CatalogError, Where, nearest
 from deployadvisor.hardware.machine import Known, Unknown
+from deployadvisor.sizing.budget import process_cards
 from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.finetune_shape import layer_shape
 from deployadvisor.sizing.finetune_terms import Divided, Part, layer_weights_gib, training_parts
@@ -64,6 +65,7 @@ class FinetuneMemory:
 
     def cards_needed(self, cards: Cards) -> Known[int] | Unknown:
         """The fewest cards like ``cards`` that hold it: one, else several with everything sharded (ZeRO-3, FSDP)."""
+        cards = process_cards(cards, card_overheads())
         if isinstance(cards.free_gib, Unknown):
             return cards.free_gib
         free = cards.free_gib.value
@@ -81,6 +83,7 @@ class FinetuneMemory:
 
     def fits(self, cards: Cards) -> Known[bool] | Unknown:
         """Whether one of ``cards`` holds it, or all of them together with everything sharded."""
+        cards = process_cards(cards, card_overheads())
         if isinstance(cards.free_gib, Unknown):
             return cards.free_gib
         free = cards.free_gib.value

@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.overheads import Batch
 from deployadvisor.sizing.budget import Budget
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import Geometry
 from deployadvisor.sizing.kv_cache import KvCache
 from deployadvisor.sizing.parallel import Layout
@@ -33,6 +35,7 @@ class Job:
 
     geometry: Geometry
     policy: EnginePolicy
+    cards: Cards
     load: Load
     weights: Weights
     cache: KvCache
@@ -51,16 +54,25 @@ def resident_terms(job: Job, layout: Layout) -> tuple[Term, ...]:
     overhead = job.policy.overhead
     weights = _weights_gib(job, layout)
     padding = weights * overhead.weight_padding.get(job.load.precision, 0.0)
-    communicator = overhead.communicator_gib if layout.talks and not job.policy.layer_split else 0.0
     measured: Sure = "measured" if overhead.measured else "assumed"
     return (
         Term("weights", weights, _weights_basis(job, layout), job.weights.sure),
         Term("padding", padding, f"{job.policy.name} pads {job.load.precision} while loading", "measured"),
         *working_terms(job.geometry, overhead, job.batch, job.load.context_tokens, layout.tensor),
         Term("cuda_graphs", job.batch.cuda_graphs_gib, "captured at the default batch", measured),
-        Term("communicator", communicator, f"buffers for {layout}", measured),
+        _communicator(job, layout, measured),
         Term("engine", overhead.engine_gib, "libraries, kernels, workspaces", measured),
     )
+
+
+def _communicator(job: Job, layout: Layout, sure: Sure) -> Term:
+    """Buffers of cards that exchange what they compute: measured on two cards with NVLink, assumed over PCIe."""
+    overhead, entry = job.policy.overhead, gpus().get(job.cards.id or "")
+    if not layout.talks or job.policy.layer_split:
+        return Term("communicator", 0.0, "nothing is exchanged", sure)
+    if layout.tensor == layout.expert == 1 or (entry and not entry.nvlink_gb_s):
+        return Term("communicator", overhead.communicator_pcie_gib, f"buffers for {layout} over PCIe", "assumed")
+    return Term("communicator", overhead.communicator_gib, f"buffers for {layout}, as of two cards with NVLink", sure)
 
 
 def _weights_gib(job: Job, layout: Layout) -> float:
@@ -79,7 +91,7 @@ def _full_stages(job: Job, layout: Layout, layers: int) -> Iterator[tuple[int, f
     The last stage holds the output matrix, so layers that do not divide evenly go to those before it, to the first
     one last (vLLM ``get_pp_indices``); llama.cpp counts the output as one more layer.
     """
-    edge, on_host = _edge_bytes(job, layout), job.policy.overhead.input_embedding_on_host
+    edge, on_host = _edge_bytes(job, layout), _input_on_host(job)
     least, left_over = divmod(layers, layout.pipeline)
     if on_host and layout.pipeline > 1:
         most = math.ceil((layers + 1) / layout.pipeline)
@@ -91,9 +103,14 @@ def _full_stages(job: Job, layout: Layout, layers: int) -> Iterator[tuple[int, f
         yield least + 1, edge if left_over == layout.pipeline - 1 else 0.0
 
 
+def _input_on_host(job: Job) -> bool:
+    """Whether the input embedding lies in memory that is not the card's."""
+    return job.policy.overhead.input_embedding_on_host and not job.cards.shared
+
+
 def _edge_bytes(job: Job, layout: Layout) -> float:
     """Input embedding and output matrix as far as one card holds them."""
-    both_on_one_card = layout.pipeline == 1 and not job.policy.overhead.input_embedding_on_host
+    both_on_one_card = layout.pipeline == 1 and not _input_on_host(job)
     return job.weights.embeddings / (1 if both_on_one_card or job.geometry.tied_embeddings else 2)
 
 

@@ -121,7 +121,7 @@ def fit(
     if isinstance(memory, Unknown):
         return memory
     batch = batch_on(policy.overhead, cards, memory.total_gib)
-    job = Job(geometry, policy, load, weights, cache, memory, batch)
+    job = Job(geometry, policy, cards, load, weights, cache, memory, batch)
     setting = Setting(geometry, policy, cards, load.precision)
     found = _smallest(job, candidates(setting, wanted))
     return _refused(setting, load, wanted) if found is None else found
@@ -154,7 +154,6 @@ def _refused(setting: Setting, load: Load, wanted: Wanted) -> Fit:
 
 def _fit(job: Job, placed: Placement, tried: list[Tried]) -> Fit:
     layout, most = placed.layout, placed.most_sequences
-    on_start = placed.resident_gib + placed.needed_gib if job.policy.kind == "on_demand" else job.budget.available_gib
     return Fit(
         fits=placed.fits,
         reason=_reason(job, placed),
@@ -164,7 +163,7 @@ def _fit(job: Job, placed: Placement, tried: list[Tried]) -> Fit:
         terms=(*placed.resident, *cache_terms(job, layout, placed.sequences)),
         held_back=job.budget.held_back,
         available_gib=job.budget.available_gib,
-        reserved_gib=on_start,
+        reserved_gib=_reserved_gib(job, placed),
         memory_share=job.budget.share,
         weights_gib=job.weights.value / GIB,
         kv_gib=placed.needed_gib * layout.cards,
@@ -176,6 +175,14 @@ def _fit(job: Job, placed: Placement, tried: list[Tried]) -> Fit:
         tried=tuple(tried),
         warnings=(job.cache.why_bounds,) if job.cache.why_bounds else (),
     )
+
+
+def _reserved_gib(job: Job, placed: Placement) -> float:
+    """What the engine takes of the card when it starts."""
+    if job.policy.kind == "share_of_total":
+        return job.budget.available_gib
+    cache = max(placed.room_gib, 0.0) if job.policy.kind == "share_of_free" else placed.needed_gib
+    return placed.resident_gib + cache
 
 
 def _at_least(job: Job, layout: Layout) -> bool:

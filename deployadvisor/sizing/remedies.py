@@ -90,12 +90,34 @@ def _precision(failed: Failed) -> Iterator[Found]:
             return
 
 
+def _settings(failed: Failed) -> Iterator[Found]:
+    """The engine's own settings that leave more to weights and cache."""
+    policy = engine_policy(failed.engine)
+    lean = policy.overhead.lean
+    if lean is None:
+        return
+    told = {"batches": (lean.batch,), "activation_min_gib": lean.activation_min_gib}
+    placed = fit(
+        failed.geometry,
+        replace(policy, overhead=policy.overhead.model_copy(update=told)),
+        failed.cards,
+        failed.load,
+        wanted=failed.wanted,
+        memory_share=lean.share,
+    )
+    if isinstance(placed, Fit) and placed.fits:
+        yield f"start it with {lean.options}", placed
+
+
 def _engine(failed: Failed) -> Iterator[Found]:
     """Other engines on the same cards, in the formats that they can load."""
+    found: list[tuple[str, str, Fit]] = []
     for other in failed.others:
-        choice = best_precision(failed.geometry, other, failed.cards, failed.load)
-        if isinstance(choice, PrecisionChoice) and choice.fit and choice.fit.fits:
-            yield f"serve it with {other.name}, in {choice.precision}", choice.fit
+        choice = best_precision(failed.geometry, other, failed.cards, replace(failed.load, kv_dtype="auto"))
+        if isinstance(choice, PrecisionChoice) and choice.precision and choice.fit and choice.fit.fits:
+            found.append((other.name, choice.precision, choice.fit))
+    for name, precision, placed in sorted(found, key=lambda each: -each[2].weights_gib):
+        yield f"serve it with {name}, in {precision}", placed
 
 
 def _cards(failed: Failed) -> Iterator[Found]:
@@ -125,6 +147,7 @@ _TRIED: dict[RemedyKind, Callable[[Failed], Iterable[Found]]] = {
     "queue": _queue,
     "kv_dtype": _kv_dtype,
     "precision": _precision,
+    "settings": _settings,
     "engine": _engine,
     "cards": _cards,
     "context": _context,

@@ -129,19 +129,20 @@ def _table(table: Path | None, out: Path | None, model_name: str | None, *, as_j
     if as_json:
         options.print_json({"rows": counts.rows, "estimated": counts.estimated, "out": str(out)})
     else:
-        click.echo(f"{out}: {counts.estimated:,} of {counts.rows:,} rows estimated; the others say why in reason")
+        rest = "" if counts.estimated == counts.rows else "; the others say why in reason"
+        click.echo(f"{out}: {counts.estimated:,} of {counts.rows:,} rows estimated{rest}")
     return 0
 
 
 def as_dict(found: Estimate) -> dict[str, object]:
     """An estimate as JSON: figures over all cards, terms of the fullest one."""
     head: dict[str, object] = {
-        "model": found.geometry.name,
-        "engine": found.engine.id,
-        "hardware": found.cards.id or found.cards.name,
-        "gpus": found.cards.all,
-        "total_params": found.geometry.total_params,
-        "active_params": found.geometry.active_params,
+        "model": found.asked.geometry.name,
+        "engine": found.asked.engine.id,
+        "hardware": found.asked.cards.id or found.asked.cards.name,
+        "gpus": found.asked.cards.all,
+        "total_params": found.asked.geometry.total_params,
+        "active_params": found.asked.geometry.active_params,
         **_anywhere(found),
         "notes": list(found.notes),
     }
@@ -183,7 +184,7 @@ def _anywhere(found: Estimate) -> dict[str, object]:
     cache = None if isinstance(held.cache, Unknown) else held.cache
     return {
         "weights_gib": None if isinstance(held.weights, Unknown) else held.weights.value / GIB,
-        "kv_gib": held.kv_gib(found.work),
+        "kv_gib": held.kv_gib(found.asked.work),
         "kv_bytes_per_token": cache.growing_bytes_per_token if cache else None,
         "kv_bytes_per_token_at_least": cache.least.growing_bytes_per_token if cache and cache.least else None,
         "kv_fixed_bytes": cache.fixed_bytes() if cache else None,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -47,6 +48,7 @@ FIGURES = (
     "basis",
 )
 _MAX_CELL = 10_000
+_MAX_COUNT = 10**9
 _NO_SPEED = "speed is not estimated yet"
 
 Row = Mapping[str, str]
@@ -70,8 +72,8 @@ def write_estimates(source: Path, out: Path) -> Counts:
             columns = _columns(reader, source)
             writer = csv.writer(target, lineterminator="\n")
             writer.writerow((*columns, *FIGURES))
-            for row in _rows(reader, source):
-                figures = estimate_row(row)
+            for row, wrong in _rows(reader, columns):
+                figures = {"reason": wrong} if wrong else estimate_row(row)
                 rows, estimated = rows + 1, estimated + (figures.get("fits") is not None)
                 writer.writerow([*(safe_cell(row[name]) for name in columns), *map(_cell, map(figures.get, FIGURES))])
                 _show_progress(rows)
@@ -86,7 +88,9 @@ def _columns(reader: csv.DictReader[str], source: Path) -> list[str]:
     for name in REQUIRED:
         if name not in columns:
             known = (*REQUIRED, *OPTIONAL)
-            raise ProfileError(f'the table has no column "{name}"', where=Where(str(source), 1), allowed=known)
+            remedy = None if len(columns) > 1 else "cells are separated by commas, in UTF-8"
+            message = f'the table has no column "{name}"'
+            raise ProfileError(message, where=Where(str(source), 1), allowed=known, remedy=remedy)
     for name in columns:
         if columns.count(name) > 1 or name in FIGURES:
             message = (
@@ -101,12 +105,12 @@ def _columns(reader: csv.DictReader[str], source: Path) -> list[str]:
     return columns
 
 
-def _rows(reader: csv.DictReader[str], source: Path) -> Iterator[Row]:
+def _rows(reader: csv.DictReader[str], columns: list[str]) -> Iterator[tuple[Row, str | None]]:
+    """Each row, missing cells blank, and what is wrong with it."""
     for row in reader:
-        if None in row or None in row.values():
-            message = "the row has more or fewer cells than the first line"
-            raise ProfileError(message, where=Where(str(source), reader.line_num))
-        yield {name: text[:_MAX_CELL] for name, text in row.items()}
+        spare = cast("dict[str | None, list[str]]", row).pop(None, None)
+        wrong = f"{len(spare)} cells more than the first line has" if spare else None
+        yield {name: (row[name] or "")[:_MAX_CELL] for name in columns}, wrong
 
 
 def _cell(value: object) -> object:
@@ -145,7 +149,7 @@ class _Asked:
         self._row = row
         self.model, self.hardware = self._text("model"), self._text("hardware")
         self.engine = self._text("engine") or "vllm"
-        self.kv_dtype = self._text("kv_dtype") or "auto"
+        self.kv_dtype = self._text("kv_dtype").casefold() or "auto"
         self.precision = find_precision(name).id if (name := self._text("precision")) else None
         self.gpus = self._count("gpus") or 1
         self.work = Work(self._count("isl") or 1000, self._count("osl") or 256, self._count("concurrency") or 1)
@@ -165,8 +169,8 @@ class _Asked:
             number = float(text)
         except ValueError:
             number = 0.0
-        if not (number >= 1 and number.is_integer() and number <= 10**9):
-            raise ProfileError(f'{name}: "{text}" is not a whole number from 1')
+        if not (number >= 1 and number.is_integer() and number <= _MAX_COUNT):
+            raise ProfileError(f'{name}: "{text[:40]}" is not a whole number from 1 to {_MAX_COUNT:,}')
         return int(number)
 
     def _wanted(self) -> Wanted:
@@ -224,6 +228,5 @@ def _placed(found: Estimate) -> Figures:
     return {
         "fits": placed.verdict,
         "reason": found.reason,
-        "weights_gib": placed.weights_gib,
-        "max_concurrency": placed.max_concurrency if placed.terms else None,
+        **({"weights_gib": placed.weights_gib, "max_concurrency": placed.max_concurrency} if placed.terms else {}),
     }

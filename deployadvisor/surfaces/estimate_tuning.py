@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deployadvisor.catalog.overheads import card_overheads
 from deployadvisor.estimation import TuningEstimate
 from deployadvisor.hardware.machine import Known, Unknown, value_of
+from deployadvisor.sizing.budget import process_cards
 from deployadvisor.sizing.terms import Term
 from deployadvisor.surfaces.estimate_view import Picture, ledger_line
 
@@ -25,6 +27,8 @@ def show_tuning(found: TuningEstimate, *, bars: bool) -> Iterator[str]:
         title = f"Each of {found.cards.all} cards, everything sharded (ZeRO-3 or FSDP)"
         yield from _ledger(title, found.memory.on(found.cards.all), found, bars=bars)
     yield ""
+    for note in found.notes:
+        yield f"  Mind  {note}"
     yield from _needed(found.cards_needed, found.cards.name)
 
 
@@ -35,7 +39,7 @@ def _verdict(fits: Known[bool] | Unknown) -> str:
 
 
 def _ledger(title: str, terms: tuple[Term, ...], found: TuningEstimate, *, bars: bool) -> Iterator[str]:
-    free = value_of(found.cards.free_gib)
+    free = value_of(process_cards(found.cards, card_overheads()).free_gib)
     yield f"  {title}"
     picture = Picture(free or sum(term.gib for term in terms)) if bars else None
     for term in terms:
@@ -48,7 +52,7 @@ def _needed(needed: Known[int] | Unknown, name: str) -> Iterator[str]:
     if isinstance(needed, Unknown):
         yield f"  {needed.unknown}{f'; {needed.remedy}' if needed.remedy else ''}"
     else:
-        yield f"  {needed.value}x {name} hold it"
+        yield f"  {needed.value}x {name} {'holds' if needed.value == 1 else 'hold'} it"
 
 
 def tuning_as_dict(found: TuningEstimate) -> dict[str, object]:
@@ -66,6 +70,7 @@ def tuning_as_dict(found: TuningEstimate) -> dict[str, object]:
         "fits": fits.value if isinstance(fits, Known) else None,
         "cards_needed": needed.value if isinstance(needed, Known) else None,
         "reason": needed.unknown if isinstance(needed, Unknown) else needed.source,
+        "notes": list(found.notes),
         "one_card": _as_dict(found.memory.terms),
         "each_of_all": _as_dict(found.memory.on(found.cards.all)),
     }

@@ -45,10 +45,11 @@ def show(found: Estimate, *, bars: bool) -> Iterator[str]:
         yield ""
         yield from _ledger(placed, bars=bars)
         yield ""
-        yield from _cache(placed, found.geometry.rows)
+        yield from _cache(placed, found.asked.geometry.rows)
     yield from _layouts(placed)
-    if isinstance(found.choice, Unknown):
-        yield from _known(found, found.choice)
+    yield from _formats(found)
+    if placed is None or not placed.terms:
+        yield from _known(found)
     yield from _remedies(found)
     for note in found.notes:
         yield f"  Mind           {note}"
@@ -65,15 +66,17 @@ def show_sources(found: Estimate) -> Iterator[str]:
 
 
 def _headline(found: Estimate) -> str:
-    where = f"{found.cards.name} with {found.engine.name} {found.engine.version}"
+    where = f"{found.asked.cards.name} with {found.asked.engine.name} {found.asked.engine.version}"
     choice = found.choice
     if isinstance(choice, Unknown):
-        return f"{found.geometry.name} on {found.cards.all}x {where}: not known"
+        return f"{found.asked.geometry.name} on {found.asked.cards.all}x {where}: not known"
     if choice.fit is None:
-        return f"{found.geometry.name} on {found.cards.all}x {where}: does not load"
+        return f"{found.asked.geometry.name} on {found.asked.cards.all}x {where}: does not load"
+    if not choice.fit.terms:
+        return f"{found.asked.geometry.name} on {found.asked.cards.all}x {where}: not possible"
     form = f"{choice.precision}{_OBTAINED[choice.obtained]}"
     verdict = click.style(_verdict(choice.fit), bold=True)
-    return f"{found.geometry.name} in {form} on {choice.fit.cards}x {where}: {verdict}"
+    return f"{found.asked.geometry.name} in {form} on {choice.fit.cards}x {where}: {verdict}"
 
 
 def _verdict(placed: Fit) -> str:
@@ -84,10 +87,10 @@ def _verdict(placed: Fit) -> str:
     return "may fit" if placed.may_fit else "does not fit"
 
 
-def _known(found: Estimate, missing: Unknown) -> Iterator[str]:
+def _known(found: Estimate) -> Iterator[str]:
     """What can be said although nothing could be placed."""
-    if missing.remedy:
-        yield f"  {missing.remedy}"
+    if isinstance(found.choice, Unknown) and found.choice.remedy:
+        yield f"  {found.choice.remedy}"
     held = found.anywhere
     if isinstance(held.weights, Weights):
         yield f"  Weights        {held.weights.value / GIB:.2f} GiB  {held.weights.sure}  {held.weights.basis}"
@@ -155,9 +158,10 @@ def _cache(placed: Fit, rows: tuple[KvRows, ...]) -> Iterator[str]:
     bounded = f", and at most {placed.kv_fixed_bytes:,} bytes a sequence by the architecture"
     each = f"{placed.kv_bytes_per_token:,} bytes a token{formula}"
     yield f"  KV cache       {each}{bounded if placed.kv_fixed_bytes else ''}"
-    over = f" over {placed.cards} cards" if placed.cards > 1 else ""
-    most = f"{placed.max_concurrency:,} sequences of {placed.load.context_tokens:,} tokens fit at once"
-    yield f"  Room for it    {placed.kv_room_gib:.2f} GiB{over}: {most}"
+    each = " a card" if placed.cards > 1 else ""
+    many = "sequence fits" if placed.max_concurrency == 1 else "sequences fit at once"
+    most = f"{placed.max_concurrency:,} {many}, each of {placed.load.context_tokens:,} tokens"
+    yield f"  Room for it    {placed.kv_room_gib / placed.cards:.2f} GiB{each}: {most}"
 
 
 # Choices
@@ -172,6 +176,14 @@ def _layouts(placed: Fit | None) -> Iterator[str]:
         yield f"    not {tried.layout}: {tried.reason}"
     if len(placed.tried) > _SHOWN:
         yield f"    and {len(placed.tried) - _SHOWN} more (--json lists all)"
+
+
+def _formats(found: Estimate) -> Iterator[str]:
+    """Formats that would harm less, and why they were not taken."""
+    choice = found.choice
+    if not isinstance(choice, Unknown) and choice.fit is not None and choice.fit.fits:
+        for name, reason in choice.passed_over:
+            yield f"  Not in {name:<8} {reason}"
 
 
 def _remedies(found: Estimate) -> Iterator[str]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployadvisor.errors import CatalogError
 from deployadvisor.estimation import Work, estimate
 from deployadvisor.sizing.parallel import Wanted
 from deployadvisor.surfaces.cli import main
@@ -109,7 +110,7 @@ def test_two_nodes_hold_what_one_does_not() -> None:
 
 def test_unequal_cards_are_not_pooled() -> None:
     found = estimate("Qwen/Qwen3-32B", "1x RTX 3090 + 2x RTX 3060", precision="bf16")
-    assert found.cards.count in (1, 2)
+    assert found.asked.cards.count in (1, 2)
     assert any("stay idle: unequal cards are not pooled" in note for note in found.notes)
 
 
@@ -229,3 +230,79 @@ def test_the_default_context_of_a_runner_is_told() -> None:
 def test_a_family_that_is_served_one_by_one_is_told() -> None:
     found = estimate("Qwen/Qwen3.5-9B", "1x RTX 4090", engine="ollama")
     assert any("one request at a time" in note for note in found.notes)
+
+
+# What keeps an engine from a model, whatever the memory
+
+
+@pytest.mark.parametrize(
+    ("model", "hardware", "engine", "precision", "reason"),
+    [
+        ("Qwen/Qwen2.5-3B-Instruct", "1x V100", "vllm", "bf16", "starts at compute capability 7.5"),
+        ("Qwen/Qwen3-8B", "1x M3 Max 64GB", "vllm", None, "not on macos"),
+        ("Qwen/Qwen3-8B", "1x M3 Max 64GB", "lmdeploy", None, "not on macos"),
+        ("Qwen/Qwen3-8B", "1x Ascend 910B", "ollama", None, "accelerators, not on"),
+        ("baichuan-inc/Baichuan2-7B-Chat", "1x RTX 4090", "vllm", None, "was dropped after 0.23.0"),
+        ("Qwen/Qwen3-8B", "1x H100", "vllm", "q4_k_m", "loads q4_k_m only with vllm-gguf-plugin"),
+        ("Qwen/Qwen3-8B", "1x H100", "ollama", "fp8", "Ollama does not load fp8"),
+    ],
+)
+def test_an_engine_that_would_not_start_does_not_fit(
+    model: str, hardware: str, engine: str, precision: str | None, reason: str
+) -> None:
+    found = estimate(model, hardware, engine=engine, precision=precision)
+    assert found.fit is None
+    assert reason in found.reason
+    assert any("does not load" in line for line in show(found, bars=False))
+    assert any("KV cache" in line for line in show(found, bars=False))
+
+
+def test_an_old_card_serves_bf16_as_fp16() -> None:
+    assert estimate("Qwen/Qwen2.5-3B-Instruct", "1x T4", precision="bf16").fit is not None
+
+
+def test_a_context_beyond_the_model_is_told() -> None:
+    found = estimate("Qwen/Qwen2.5-3B-Instruct", "1x H100", work=Work(60_000, 1000))
+    assert any("61,000 tokens are more than the 32,768" in note for note in found.notes)
+
+
+def test_a_gguf_file_may_hold_16_bits() -> None:
+    found = estimate("Qwen/Qwen3-8B", "1x RTX 4090", engine="llama_cpp", precision="bf16")
+    assert found.fit is not None
+    assert found.fit.fits
+
+
+@pytest.mark.parametrize(("engine", "kv_dtype"), [("vllm", "q8_0"), ("llama_cpp", "fp8"), ("transformers", "fp8")])
+def test_an_engine_keeps_only_its_own_cache_formats(engine: str, kv_dtype: str) -> None:
+    with pytest.raises(CatalogError, match="does not keep its KV cache in"):
+        estimate("Qwen/Qwen3-8B", "1x H100", engine=engine, kv_dtype=kv_dtype)
+
+
+def test_a_serial_family_serves_one_and_lets_the_others_wait() -> None:
+    found = estimate("Qwen/Qwen3.5-9B", "1x RTX 4090", engine="ollama", work=Work(concurrency=3))
+    assert found.fit is not None
+    assert (found.fit.fits, found.fit.runs, found.fit.max_concurrency) == (False, True, 1)
+    assert found.remedies == ()
+
+
+def test_lmdeploy_takes_a_share_of_what_is_free() -> None:
+    found = estimate("Qwen/Qwen3-8B", "1x A100 40GB", engine="lmdeploy").fit
+    assert found is not None
+    resident = sum(term.gib for term in found.terms if not term.name.startswith("kv_"))
+    assert found.reserved_gib == pytest.approx(resident + found.kv_room_gib)
+    assert found.reserved_gib < found.available_gib
+
+
+def test_memory_shared_with_the_system_is_not_all_the_engines() -> None:
+    found = estimate("Qwen/Qwen3-0.6B", "cpu 8GB", engine="ollama").fit
+    assert found is not None
+    held = {term.name: term for term in found.held_back}
+    assert (held["in_use"].gib, held["in_use"].sure) == (2, "assumed")
+    assert found.terms[0].gib == pytest.approx(found.weights_gib), "the input embedding lies in the same memory"
+
+
+def test_leaner_settings_are_a_remedy() -> None:
+    found = estimate("Qwen/Qwen2.5-72B-Instruct", "2x RTX 4090", precision="int4", work=Work(1000, 200))
+    (lean,) = (remedy for remedy in found.remedies if remedy.kind == "settings")
+    assert "--gpu-memory-utilization 0.95" in lean.text
+    assert lean.fit.memory_share == 0.95

@@ -55,7 +55,7 @@ def test_rows_stay_in_order_and_a_bad_one_says_why(tmp_path: Path) -> None:
     assert "is not an engine in the catalogue" in reasons[2]
     assert rows[2]["kv_bytes_per_token"] == "147456", "an unknown engine changes no weight and no cache"
     assert "h300" in reasons[3]
-    assert reasons[4] == 'osl: "many" is not a whole number from 1'
+    assert reasons[4] == 'osl: "many" is not a whole number from 1 to 1,000,000,000'
     assert reasons[5] == "model is empty"
     assert "KV cache" in reasons[6]
 
@@ -91,6 +91,22 @@ def test_a_window_counts_as_far_as_it_is_filled(tmp_path: Path) -> None:
     assert float(long["kv_gib"]) == pytest.approx(2.906, abs=0.001)
 
 
+def test_a_row_of_another_length_stays_a_row(tmp_path: Path) -> None:
+    short, long, whole = estimated(
+        tmp_path, "Qwen/Qwen3-8B", "Qwen/Qwen3-8B,h200,1,2", "Qwen/Qwen3-8B,h200", head="model,hardware"
+    )
+    assert short["reason"] == "hardware is empty"
+    assert long["reason"] == "2 cells more than the first line has"
+    assert whole["fits"] == "true"
+
+
+def test_an_impossible_layout_keeps_the_weights(tmp_path: Path) -> None:
+    (row,) = estimated(tmp_path, "1,Qwen/Qwen3-8B,h100-sxm,3,vllm,bf16,,3,,,,1000,256,8")
+    assert (row["fits"], row["max_concurrency"]) == ("false", "")
+    assert float(row["weights_gib"]) == pytest.approx(15.2564, abs=1e-3)
+    assert "does not divide the 32 attention heads" in row["reason"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -98,10 +114,9 @@ def test_a_window_counts_as_far_as_it_is_filled(tmp_path: Path) -> None:
         ("model,hardware,concurency\nQwen/Qwen3-8B,h200,1\n", 'did you mean "concurrency"'),
         ("model,hardware,model\na,b,c\n", "stands twice"),
         ("model,hardware,fits\na,b,c\n", "is a column of the result"),
-        ("model,hardware\nQwen/Qwen3-8B\n", "more or fewer cells"),
         ('model,hardware\n"open\n', "cannot read the table"),
         ("", "no column"),
-        ("model,hardware\n\x00\n", "more or fewer cells"),
+        ("model;hardware\nQwen/Qwen3-8B;h200\n", "cells are separated by commas"),
     ],
 )
 def test_a_bad_table_writes_nothing(
