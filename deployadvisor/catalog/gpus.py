@@ -15,6 +15,8 @@ from deployadvisor.catalog.provenance import Sourced
 Vendor = Literal["nvidia", "amd", "apple", "intel", "huawei"]
 
 _GIB_PER_GB = 1e9 / 2**30
+_BINARY_VENDORS = ("apple",)
+"""Makers whose gigabyte of memory is 2**30 bytes: ``hw.memsize`` of a 64 GB Mac is 64 GiB."""
 _BRAND_WORDS = re.compile(
     r"\((r|tm)\)|\b(nvidia|geforce|tesla|amd|instinct|apple|intel|huawei|graphics|gpu)\b"
     r"|\brtx(?=\d|\b)|英伟达|苹果|英特尔|华为|昇腾|显卡",
@@ -37,7 +39,7 @@ class Gpu(Sourced):
     memory_gb: PositiveFloat | None
     """Memory as marketed."""
     memory_gib: PositiveFloat | None = None
-    """Memory that a process sees: the total that ``nvidia-smi`` prints, where a listing was read."""
+    """Memory that a process sees: the total that ``nvidia-smi`` prints, on AMD cards PyTorch, where one was read."""
     memory_gib_source: str | None = None
     cuda_gib: PositiveFloat | None = None
     """Of ``memory_gib``, what CUDA hands out to processes, where a total of PyTorch or vLLM was read."""
@@ -112,17 +114,22 @@ class Gpu(Sourced):
 
     @property
     def usable_memory_gib(self) -> float | None:
-        """Memory to plan with: the total a process sees, else the marketed size as decimal gigabytes."""
-        if self.memory_gib is not None:
+        """Memory to plan with: the total a process sees, else the marketed size, decimal but for Apple's."""
+        if self.memory_gib is not None or self.memory_gb is None:
             return self.memory_gib
-        return None if self.memory_gb is None else self.memory_gb * _GIB_PER_GB
+        return self.memory_gb * (1 if self.vendor in _BINARY_VENDORS else _GIB_PER_GB)
 
     @property
     def memory_basis(self) -> str:
         """How ``usable_memory_gib`` is known."""
         if self.memory_gib is not None:
-            return f"nvidia-smi total, {self.memory_gib_source}"
-        return "unknown" if self.memory_gb is None else "marketed size taken as decimal GB (lower bound)"
+            tool = "nvidia-smi" if self.vendor == "nvidia" else "PyTorch"
+            return f"{tool} total, {self.memory_gib_source}"
+        if self.memory_gb is None:
+            return "unknown"
+        if self.vendor in _BINARY_VENDORS:
+            return f"largest size sold, {'; '.join(self.source)}"
+        return "marketed size taken as decimal GB (lower bound)"
 
 
 @cache

@@ -71,10 +71,15 @@ def validate(kind: type[M], fields: Mapping[str, Any], document: Document, path:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        where = document.where((*path, *first["loc"]))
-        raise CatalogError(f"{path[-1]}: {field}: {first['msg']}", where=where) from error
+        place, message = complaint(error)
+        raise CatalogError(f"{path[-1]}: {message}", where=document.where((*path, *place))) from error
+
+
+def complaint(error: ValidationError) -> tuple[tuple[Key, ...], str]:
+    """Say in one line what is first wrong, and in which field; a check of a whole entry names none."""
+    first = error.errors()[0]
+    place, message = first["loc"], first["msg"].removeprefix("Value error, ")
+    return place, f"{'.'.join(map(str, place))}: {message[:1].lower()}{message[1:]}" if place else message
 
 
 def fold(text: str) -> str:

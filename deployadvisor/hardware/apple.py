@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from deployadvisor.catalog.gpus import Gpu
+from deployadvisor.catalog.metal import metal_share
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Number, Problem, Unknown
 from deployadvisor.hardware.names import identify
 from deployadvisor.hardware.system import GIB, System
 
-GPU_SHARE = 0.75
-"""Part of the memory that Metal recommends to the GPU by default; machines measured give 0.66 to 0.84.
-
-Source: github.com/gpustack/gpustack/issues/1375, github.com/AlexsJones/llmfit/pull/754.
-"""
-
-_SHARE_SOURCE = "75 % of unified memory, the usual macOS default (github.com/gpustack/gpustack/issues/1375)"
 _CHIP = "machdep.cpu.brand_string"
 _MEMORY = "hw.memsize"
 _LIMIT = "iogpu.wired_limit_mb"
@@ -43,14 +37,17 @@ def gpu_share(total: Number) -> Number:
     """What the GPU may use of ``total`` unless the owner raises the limit."""
     if isinstance(total, Unknown):
         return total
-    return Known[float](value=GPU_SHARE * total.value, source=_SHARE_SOURCE)
+    default = metal_share(total.value)
+    source = f"{default.share} of unified memory, the usual macOS default ({'; '.join(default.source)})"
+    return Known[float](value=float(default.share * total.value), source=source)
 
 
-def share_problem(name: str) -> Problem:
+def share_problem(name: str, total: Number) -> Problem:
     """Why less than the whole memory is free."""
+    part = "a part" if isinstance(total, Unknown) else f"about {float(metal_share(total.value).share):.0%}"
     return Problem(
         what=f"memory of {name}",
-        reason=f"macOS lets the GPU use about {GPU_SHARE:.0%} of the unified memory by default",
+        reason=f"macOS lets the GPU use {part} of the unified memory by default",
         remedy="raise it with sudo sysctl iogpu.wired_limit_mb=<MiB>, and leave some to the system",
     )
 
@@ -88,7 +85,7 @@ def _allowed(answers: dict[str, str], total: Number, name: str) -> tuple[Number,
     limit = answers.get(_LIMIT, "0")
     if limit.isdecimal() and len(limit) < 20 and int(limit) > 0:
         return Known[float](value=int(limit) / 1024, source=f"sysctl {_LIMIT}"), ()
-    return gpu_share(total), (share_problem(name),)
+    return gpu_share(total), (share_problem(name, total),)
 
 
 def _smallest(readings: Iterable[Number]) -> Number:

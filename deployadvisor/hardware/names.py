@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
 from deployadvisor.errors import CatalogError, HardwareError
 
-_SIZE = re.compile(r"(?<![\w.-])(-?[0-9]+(?:\.[0-9]+)?)\s*([a-z]{1,6}b|g|t)(?!\w)", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![\w.-])(-?[0-9]+(?:\.[0-9]+)?)\s*([a-z]{1,6}b|g|t)(?!\w|\.\w)", re.IGNORECASE)
 _GIB_PER_UNIT = {"MB": 2**-10, "MIB": 2**-10, "G": 1, "GB": 1, "GIB": 1, "T": 2**10, "TB": 2**10, "TIB": 2**10}
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)")
 _BRANDS = frozenset(("nvidia", "tesla", "geforce", "amd", "instinct", "radeon", "intel", "apple", "huawei"))

@@ -20,6 +20,7 @@ _COUNT_AFTER = re.compile(r"(?P<name>.+?)\s*[x×*]\s*(?P<count>[0-9]+)", re.IGNO
 _COUNT_ALONE = re.compile(r"(?P<count>[0-9]+)\s+(?P<name>.+)")
 _CORES = re.compile(r"(?<![\w.-])(-?[0-9]+)[\s-]*(?:v?cpus|v?cores?|threads)\b", re.IGNORECASE)
 _HOST_START = re.compile(r"cpu\b", re.IGNORECASE)
+_MIG_SLICE = re.compile(r"\bmig\b|\b[0-9]+g\.[0-9]+gb\b", re.IGNORECASE)
 _RAM = re.compile(r"\bram\b", re.IGNORECASE)
 _HOST_WORD = re.compile(r"\b(?:cpu|ram|memory)\b", re.IGNORECASE)
 
@@ -145,6 +146,11 @@ def _core_count(digits: str, term: Term) -> int:
 def _cards(term: Term) -> Cards:
     counted = _COUNT.match(term.text)
     count = _card_count(counted[1], term) if counted else 1
+    if _MIG_SLICE.search(term.text):
+        remedy = "run deployadvisor probe where the slice is, and use its file from probe --save"
+        term.refuse(
+            "a phrase names whole cards; a MIG slice is read by the probe or from a machine file", remedy=remedy
+        )
     gpu, size_gib = find_card(term.text[counted.end() :] if counted else term.text)
     if size_gib is not None and gpu.vendor == "apple":
         _check_apple_size(gpu, size_gib, term)

@@ -161,11 +161,10 @@ def _accelerator(part: Cards, index: int) -> Accelerator:
 
 
 def _memory(part: Cards) -> Number:
-    """Apple counts unified memory in binary units; other cards have what the catalogue says."""
+    """Apple chips are sold with several sizes; other cards have what the catalogue says."""
     gpu = part.gpu
-    if gpu.vendor == "apple" and (size := part.size_gib or gpu.memory_gb):
-        source = "phrase" if part.size_gib else f"largest size sold, {'; '.join(gpu.source)}"
-        return Known[float](value=size, source=source)
+    if gpu.vendor == "apple" and part.size_gib:
+        return Known[float](value=part.size_gib, source="phrase")
     if gpu.usable_memory_gib is None:
         remedy = f'write it in the phrase, like "{gpu.name} 64GB"' if gpu.vendor == "apple" else None
         return Unknown(unknown=f"the catalogue does not know the memory of {gpu.name}", remedy=remedy)
@@ -195,7 +194,7 @@ def _compute_capability(gpu: Gpu) -> Text:
 def _problems(cards: Sequence[Cards]) -> Iterator[Problem]:
     for part in cards:
         if part.gpu.vendor == "apple":
-            yield share_problem(part.gpu.name)
+            yield share_problem(part.gpu.name, _memory(part))
     count = sum(part.count for part in cards if part.gpu.unified_memory)
     if count > 1:
         reason = "each of these chips is a computer of its own; the memory shown for the host is that of one"

@@ -15,6 +15,8 @@ from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
 from deployadvisor.catalog.models import Model, find_model, models
 from deployadvisor.catalog.providers import Provider, find_provider, providers
 from deployadvisor.catalog.regulations import Regulation, find_regulation, regulations
+from deployadvisor.documents import quoted
+from deployadvisor.errors import DeployAdvisorError
 from deployadvisor.surfaces import options
 from deployadvisor.surfaces.catalog_entry import entry_text
 from deployadvisor.surfaces.catalog_filters import UNKNOWN, Condition, field_value, read_condition
@@ -111,13 +113,32 @@ def _list(kind: _Kind, words: tuple[str, ...], conditions: tuple[str, ...], as_j
     if as_json:
         options.print_json([entry.model_dump(mode="json") for entry in found])
     else:
-        _page(options.table([kind.row(entry) for entry in found], kind.headings))
+        rows = [kind.row(entry) for entry in found]
+        _page(options.table(rows, kind.headings) if rows else _nothing(kind, " ".join(words), conditions))
         _say_what_is_unknown(entries, wanted)
 
 
 def _mentions(entry: Any, row: Row, words: tuple[str, ...]) -> bool:
     text = " ".join((*row, *entry.aliases)).casefold()
     return all(word.casefold() in text for word in words)
+
+
+def _nothing(kind: _Kind, words: str, conditions: tuple[str, ...]) -> str:
+    """One line for an empty list; words that are a name of something say of what."""
+    text = f"no entry matches {quoted(' '.join((words, *conditions)).strip())}"
+    if conditions:
+        return text
+    try:
+        entry = kind.find(words)
+    except DeployAdvisorError as error:
+        return f'{text}; did you mean "{error.suggestion}"?' if error.suggestion else text
+    return f"{text}; as a name it means {entry.id}{_republished(entry)}, which --show explains"
+
+
+def _republished(entry: Any) -> str:
+    if not isinstance(entry, Model) or entry.base is None or entry.id in models():
+        return ""
+    return f" (estimate understands it as a copy of {entry.base})"
 
 
 def _say_what_is_unknown(entries: tuple[Any, ...], conditions: list[Condition]) -> None:

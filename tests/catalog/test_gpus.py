@@ -34,6 +34,11 @@ PRINTED_NAMES = {
     "Tesla V100-SXM2-16GB": "v100-16g",
     "Tesla V100-SXM2-32GB": "v100-32g",
     "AMD Instinct MI300X OAM": "mi300x",
+    "AMD Instinct MI250X": "mi250x",
+    "AMD Radeon RX 7900 XTX": "rx-7900xtx",
+    "NVIDIA GeForce RTX 4070 Ti SUPER": "rtx-4070ti-super",
+    "NVIDIA RTX A4000": "a4000",
+    "Apple M4": "m4",
     "Intel(R) Arc(TM) B580 Graphics": "arc-b580",
     "Apple M3 Max": "m3-max",
     "Ascend910B": "ascend-910b",
@@ -71,6 +76,7 @@ OTHER_PARTS = (
     "NVIDIA GeForce RTX 4090 Laptop GPU",
     "NVIDIA GeForce RTX 4090 D",
     "NVIDIA GeForce RTX 4060 Ti",
+    "NVIDIA GeForce RTX 5060 Ti",
     "RTX 6000",
     "910B4",
     "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
@@ -82,7 +88,7 @@ OTHER_PARTS = (
 
 
 def test_all_accelerators_are_listed() -> None:
-    assert len(gpus()) == 62
+    assert len(gpus()) == 85
 
 
 @pytest.mark.parametrize("name", sorted({*PRINTED_NAMES, *TYPED_NAMES}))
@@ -141,9 +147,29 @@ def test_memory_is_the_drivers_total_where_one_was_read(gpu_id: str, gib: float)
 
 
 def test_memory_falls_back_to_decimal_gigabytes() -> None:
-    gpu = gpus()["mi300x"]
-    assert gpu.usable_memory_gib == pytest.approx(192e9 / 2**30)
+    gpu = gpus()["gaudi3"]
+    assert gpu.usable_memory_gib == pytest.approx(128e9 / 2**30)
     assert "lower bound" in gpu.memory_basis
+
+
+@pytest.mark.parametrize(
+    ("gpu_id", "gib"),
+    [("mi210", 63.98), ("mi250x", 63.98), ("mi300x", 191.98), ("mi325x", 255.98), ("mi355x", 287.98)],
+)
+def test_instinct_memory_is_what_pytorch_counts(gpu_id: str, gib: float) -> None:
+    assert gpus()[gpu_id].usable_memory_gib == gib
+    assert gpus()[gpu_id].memory_basis.startswith("PyTorch total, ")
+
+
+def test_unified_memory_of_apple_is_sold_in_binary_gigabytes() -> None:
+    assert gpus()["m1-max"].usable_memory_gib == 64
+    assert gpus()["m1-max"].memory_basis.startswith("largest size sold, ")
+
+
+def test_one_entry_is_one_device() -> None:
+    die, card = gpus()["mi250x"], gpus()["mi210"]
+    assert (die.memory_gb, die.memory_bandwidth_gb_s) == (card.memory_gb, card.memory_bandwidth_gb_s)
+    assert "2x MI250X" in die.notes
 
 
 def test_unknown_memory_stays_unknown() -> None:
@@ -162,7 +188,7 @@ def test_consumer_parts() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"memory_gib": 79.6}, "go together"),
+        ({"memory_gib_source": None}, "go together"),
         ({"memory_options_gb": [36, 64]}, "not the largest"),
         ({"memory_gigs": 80}, "Extra inputs"),
         ({"source": []}, "at least 1 item"),

@@ -28,7 +28,9 @@ from deployadvisor.hardware.names import identify, take_size
         ("NVIDIA GeForce RTX 4060 Ti", None, None),
         ("NVIDIA GeForce RTX 3060", 8.0, None),
         ("NVIDIA GeForce RTX 4090 Laptop GPU", 16.0, None),
-        ("NVIDIA GeForce RTX 3090 Ti", 24.0, None),
+        ("NVIDIA GeForce RTX 3090 Ti", 24.0, "rtx-3090ti"),
+        ("NVIDIA GeForce RTX 3070 Ti", 8.0, None),
+        ("NVIDIA GeForce RTX 3080", 12.0, None),
         ("NVIDIA H100 80GB HBM3", None, "h100-sxm"),
         ("NVIDIA GH200 480GB", 95.0, None),
         ("Jetson Orin", 30.6, "jetson-orin-32"),
@@ -46,6 +48,7 @@ def test_identify(name: str, total_gib: float | None, expected: str | None):
     ("text", "words", "size_gib"),
     [
         ("A100 80GB PCIe", "A100 PCIe", 80),
+        ("H100 MIG 1g.10gb", "H100 MIG 1g.10gb", None),
         ("M3 Max (64 GB)", "M3 Max", 64),
         ("1.5TB", "", 1536),
         ("512 MiB", "", 0.5),

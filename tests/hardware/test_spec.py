@@ -101,13 +101,27 @@ def test_discrete_card_has_the_catalogue_memory_and_is_assumed_idle():
     assert isinstance(card.driver_version, Unknown)
 
 
-def test_apple_memory_is_shared_and_three_quarters_of_it_are_free():
-    machine = machine_from_phrase("M3 Max 64GB")
+@pytest.mark.parametrize(
+    ("phrase", "total_gib", "free_gib", "share"),
+    [
+        ("M4 16GB", 16, 32 / 3, "67%"),
+        ("M1 Max 32GB", 32, 64 / 3, "67%"),
+        ("M3 Max 36GB", 36, 27, "75%"),
+        ("M3 Max 64GB", 64, 48, "75%"),
+    ],
+)
+def test_apple_memory_is_shared_and_a_part_of_it_is_free(phrase: str, total_gib: float, free_gib: float, share: str):
+    machine = machine_from_phrase(phrase)
     (chip,) = machine.accelerators
     assert (chip.vendor, chip.kind, chip.unified_memory) == ("apple", "integrated", True)
-    assert (value_of(chip.memory_total_gib), value_of(chip.memory_free_gib)) == (64, 48)
-    assert value_of(machine.host.memory_total_gib) == 64
-    assert "75%" in machine.problems[0].reason
+    assert value_of(chip.memory_total_gib) == total_gib
+    assert value_of(chip.memory_free_gib) == pytest.approx(free_gib)
+    assert value_of(machine.host.memory_total_gib) == total_gib
+    assert share in machine.problems[0].reason
+
+
+def test_the_whole_of_a_card_with_two_dies_is_two_devices():
+    assert [value_of(die.memory_total_gib) for die in machine_from_phrase("2x MI250X").accelerators] == [63.98] * 2
 
 
 def test_apple_memory_is_the_largest_size_where_the_phrase_says_none():
@@ -179,6 +193,12 @@ def test_several_unified_chips_are_several_computers():
         ("H100 -80GB", "a card has more than -80 GB"),
         ("H100 80XB", 'unknown memory unit "XB"'),
         ("H200 PCIe", '"H200 PCIe" is not an accelerator'),
+        (
+            "1x H100 MIG 1g.10gb",
+            '"1x H100 MIG 1g.10gb": a phrase names whole cards; a MIG slice is read by the probe',
+        ),
+        ("A100 3g.20gb", '"A100 3g.20gb": a phrase names whole cards'),
+        ("MI250X 128GB", "the catalogue has 64 GB (mi250x)"),
         ("M3 Max 256GB", "is sold with up to 128 GB"),
         ("M3 Max 0.5GB", "is sold with up to 128 GB"),
         ("M3 Max + H100", "takes no other accelerator"),

@@ -46,9 +46,33 @@ class TestList:
         assert found(capsys, "gpus", "dgx") == ["gb10"]
         assert found(capsys, "gpus", "rtx", "blackwell") == ["rtx-pro-6000"]
 
-    def test_nothing_found_is_an_empty_table(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, out, err = run(capsys, "models", "no such thing")
-        assert (code, len(out.splitlines()), err) == (0, 1, "")
+    @pytest.mark.parametrize(
+        ("arguments", "line"),
+        [
+            (["models", "xyzzy"], 'no entry matches "xyzzy"'),
+            (["gpus", "h1000"], 'no entry matches "h1000"; did you mean "H100"?'),
+            (["gpus", "vendor", "--where", "memory_gb>9000"], 'no entry matches "vendor memory_gb>9000"'),
+            (
+                ["gpus", "英伟达4090显卡"],
+                'no entry matches "英伟达4090显卡"; as a name it means rtx-4090, which --show explains',
+            ),
+            (
+                ["models", "Qwen/Qwen3-8B-FP8"],
+                (
+                    'no entry matches "Qwen/Qwen3-8B-FP8"; as a name it means Qwen/Qwen3-8B-FP8 '
+                    "(estimate understands it as a copy of Qwen/Qwen3-8B), which --show explains"
+                ),
+            ),
+        ],
+    )
+    def test_nothing_found_is_said_in_one_line(
+        self, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+    ) -> None:
+        assert run(capsys, *arguments)[:2] == (0, f"{line}\n")
+        assert found(capsys, *arguments) == []
+
+    def test_nothing_found_stays_on_one_line_whatever_was_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert len(run(capsys, "models", "\x1b[2J\n# " * 40)[1].splitlines()) == 1
 
     def test_a_long_list_goes_to_the_pager_of_a_terminal(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -66,12 +90,16 @@ class TestWhere:
         ("kind", "conditions", "ids"),
         [
             ("gpus", ["vendor=amd", "memory_gb>=250"], ["mi325x", "mi355x"]),
-            ("gpus", ["vendor = AMD", "memory_gb < 100"], ["mi210"]),
+            ("gpus", ["vendor = AMD", "memory_gb < 100", "consumer=no"], ["mi210", "mi250x"]),
             ("gpus", ["compute_capability>=12.1"], ["gb10"]),
             ("gpus", ["compute_capability=10.3"], ["b300", "gb300"]),
             ("gpus", ["memory_gb=?"], ["m5-pro", "m5-ultra"]),
-            ("gpus", ["unified_memory=yes", "vendor=nvidia"], ["gb10", "jetson-orin-64", "jetson-orin-32"]),
-            ("gpus", ["usable_memory_gib>250", "vendor!=nvidia"], ["mi355x", "m3-ultra"]),
+            (
+                "gpus",
+                ["unified_memory=yes", "vendor=nvidia"],
+                ["gb10", "jetson-orin-64", "jetson-orin-32", "jetson-orin-nano"],
+            ),
+            ("gpus", ["usable_memory_gib>250", "vendor!=nvidia"], ["mi325x", "mi355x", "m3-ultra"]),
             ("engines", ["gates.vendors=huawei"], ["lmdeploy", "sglang"]),
             ("engines", ["lora.backend=pytorch"], ["lmdeploy"]),
             ("engines", ["gates.formats.mxfp4.native_from>=9.0"], ["vllm"]),
