@@ -324,6 +324,8 @@ def _republished(name: str, original: Model, reading: Reading) -> Model:
     if reading.republication.gguf:
         return original.model_copy(update={"gguf": Gguf(repo=name)})
     said = f'the ending "{reading.ending}" of the name' if reading.ending else "the name"
+    padded = reading.padded(original.id)
+    sources = (*reading.republication.source, *(padded.source if padded else ()))
     changes = {
         "id": name,
         "aliases": (),
@@ -331,7 +333,8 @@ def _republished(name: str, original: Model, reading: Reading) -> Model:
         "native_format": reading.republication.native_format or original.native_format,
         "stored": None,
         "quality_basis": f"as {original.id}" if original.quality else None,
-        "source": (f"{said}; all else as {original.id}", *reading.republication.source),
+        "source": (f"{said}; all else as {original.id}", *sources),
+        **(padded.fields if padded else {}),
     }
     return original.model_copy(update=changes)
 

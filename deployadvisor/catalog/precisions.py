@@ -81,6 +81,10 @@ def precision_order(files: FileKind) -> tuple[str, ...]:
     return order
 
 
+KV_16_BIT = frozenset(("auto", "bf16", "bfloat16", "fp16", "float16", "f16"))
+"""Names of the 16 bit that every engine keeps unless it is told otherwise."""
+
+
 def kv_element_bytes(dtype: str) -> float:
     """Bytes of one element of the KV cache stored as ``dtype``.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from deployadvisor.catalog.lookup import load_entries, read_catalog
 from deployadvisor.catalog.provenance import Sourced
@@ -30,6 +30,24 @@ class Republication(Sourced):
         return not beginnings or repository.casefold().startswith(beginnings)
 
 
+class Padded(Sourced):
+    """Fields of a model that its publisher padded with zeros before quantising it."""
+
+    id: str
+    publisher: str
+    republished: tuple[str, ...]
+    """Ids of the republications for which this holds."""
+    intermediate_size: PositiveInt
+    total_params: PositiveInt
+    active_params: PositiveInt
+
+    @property
+    def fields(self) -> Mapping[str, int]:
+        """What replaces the fields of the catalogue model."""
+        names = ("intermediate_size", "total_params", "active_params")
+        return {name: getattr(self, name) for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One way to read a name: the original's name, and what was done to it."""
@@ -38,12 +56,25 @@ class Reading:
     """With the publisher where the name leaves no other, else the part after the slash."""
     ending: str
     republication: Republication
+    publisher: str
+
+    def padded(self, model: str) -> Padded | None:
+        """What padding changed in the files, where the original is the catalogue model of this id."""
+        entry = padded().get(model)
+        fits = entry and entry.publisher.casefold() == self.publisher.casefold()
+        return entry if entry and fits and self.republication.id in entry.republished else None
 
 
 @cache
 def republications() -> Mapping[str, Republication]:
     """All known endings by id, in the order in which they are tried."""
     return load_entries("republished", Republication)
+
+
+@cache
+def padded() -> Mapping[str, Padded]:
+    """Models that are padded before they are quantised, by id."""
+    return load_entries("padded", Padded)
 
 
 @cache
@@ -66,6 +97,6 @@ def readings(name: str) -> Iterator[Reading]:
             if republication.names(name) and model.casefold().endswith(ending.casefold()):
                 original = model[: len(model) - len(ending)]
                 if ending:
-                    yield Reading(f"{publisher}/{original}", ending, republication)
+                    yield Reading(f"{publisher}/{original}", ending, republication, publisher)
                 if publisher.casefold() in publishers():
-                    yield Reading(original, ending, republication)
+                    yield Reading(original, ending, republication, publisher)

@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from deployadvisor.catalog.lookup import complaint
 from deployadvisor.catalog.models import Model, Stored
 from deployadvisor.errors import ModelError, Where
 from deployadvisor.sizing.attention import classify
 from deployadvisor.sizing.config_file import ConfigFile, read_config
+from deployadvisor.sizing.contradiction import check_bytes, check_embedding
 from deployadvisor.sizing.folder_weights import WeightFiles, read_weight_files
 from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.params import Counts, count_config, count_params
@@ -62,9 +64,8 @@ def _attention(config: ConfigFile, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _invalid(config: ConfigFile, error: ValidationError) -> ModelError:
-    first = error.errors()[0]
-    field = str(first["loc"][-1]) if first["loc"] else "config.json"
-    return ModelError(f"{field}: {first['msg'].lower()}", where=config.where(field))
+    place, message = complaint(error)
+    return ModelError(message, where=config.where(str(place[-1]) if place else "config.json"))
 
 
 def _identity(path: Path, config: ConfigFile) -> dict[str, Any]:
@@ -153,12 +154,28 @@ def _found(path: Path, config: ConfigFile, fields: dict[str, Any], checkpoint: C
     if files and files.tied is not None:
         fields["tie_word_embeddings"] = files.tied
     counts = _counts(config, fields)
+    if files:
+        _check(config, files, counts, quantization, fields)
     if fields["tie_word_embeddings"] is None and counts:
         fields["tie_word_embeddings"] = not counts.lm_head
     if counts and counts.routed_experts:
         fields |= config.expert_defaults()
     number_format, defaulted = _format(config, quantization, files), bool(config.defaults())
     return _Found(fields, number_format, quantization, counts, files, config.sees, defaulted)
+
+
+def _check(
+    config: ConfigFile,
+    files: WeightFiles,
+    counts: Counts | None,
+    quantization: Quantization | None,
+    fields: Mapping[str, Any],
+) -> None:
+    """Refuse files that are of another model, or not all of this one."""
+    if files.embedding:
+        check_embedding(config, files.embedding, fields)
+    if counts:
+        check_bytes(config, files, counts, quantization)
 
 
 def _counts(config: ConfigFile, fields: Mapping[str, Any]) -> Counts | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deployadvisor.catalog.models import Stored
 from deployadvisor.sizing.shards import INDEX, Checkpoint, files_in, read_checkpoint
-from deployadvisor.sizing.tensors import Group, Share
+from deployadvisor.sizing.tensors import Group, Share, Tensor
 
 _PICKLED = (("pytorch_model", ".bin"), ("consolidated.", ".pth"))
 _HALF_BYTES = 2
@@ -26,10 +26,14 @@ class WeightFiles:
 
     stored: Stored
     source: str
+    found_bytes: int
+    """What is to be compared with the shapes: as loaded where headers were read, else as stored."""
     shares: tuple[Share, ...] = ()
     """What is loaded, by part; none where no headers were read."""
     tied: bool | None = None
     """Whether the output head is the input embedding; None: nothing says so."""
+    embedding: Tensor | None = None
+    """The plain matrix of input embeddings."""
 
     @property
     def plain_params(self) -> int | None:
@@ -60,8 +64,7 @@ def read_weight_files(
     if checkpoint is None:
         return _pickled(folder, dtype)
     if not checkpoint.shares:
-        bound = Stored(bytes=_as_loaded(checkpoint.stated_bytes or 0, dtype), sure="bound")
-        return WeightFiles(bound, f"{INDEX} metadata.total_size, {checkpoint.stated_bytes:,} bytes")
+        return _bound(f"{INDEX} metadata.total_size", checkpoint.stated_bytes or 0, dtype)
     return _by_headers(checkpoint, tied)
 
 
@@ -79,7 +82,9 @@ def _by_headers(checkpoint: Checkpoint, tied: bool | None) -> WeightFiles | None
     if _is_wide(loaded):
         loaded = tuple(replace(share, bytes=share.elements * _HALF_BYTES) for share in loaded)
         source += ", stored in 32 bit and loaded in 16"
-    return WeightFiles(_stored(loaded), f"{source}, {sum(share.bytes for share in loaded):,} bytes", loaded, tied)
+    stored = _stored(loaded)
+    said = f"{source}, {stored.bytes:,} bytes"
+    return WeightFiles(stored, said, stored.bytes, loaded, tied, checkpoint.embedding)
 
 
 def _without_copy(shares: tuple[Share, ...]) -> Iterator[Share]:
@@ -121,8 +126,11 @@ def _pickled(folder: Path, dtype: str) -> WeightFiles | None:
     size = sum((folder / name).stat().st_size for name in names if (folder / name).is_file())
     if not size:
         return None
-    bound = Stored(bytes=_as_loaded(size, dtype), sure="bound")
-    return WeightFiles(bound, f"sizes of {len(names)} pickled files, which are not opened, {size:,} bytes")
+    return _bound(f"sizes of {len(names)} pickled files, which are not opened", size, dtype)
+
+
+def _bound(source: str, size: int, dtype: str) -> WeightFiles:
+    return WeightFiles(Stored(bytes=_as_loaded(size, dtype), sure="bound"), f"{source}, {size:,} bytes", size)
 
 
 def _as_loaded(size: int, dtype: str) -> int:

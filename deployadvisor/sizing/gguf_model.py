@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from deployadvisor.catalog.lookup import complaint
 from deployadvisor.catalog.models import Model
 from deployadvisor.documents import quoted
 from deployadvisor.errors import ModelError, Where
@@ -46,9 +47,7 @@ def model_of(gguf: Gguf, path: Path) -> Model:
     try:
         return Model.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or architecture
-        raise ModelError(f"{field}: {first['msg'].lower()}", where=Where(str(path))) from error
+        raise ModelError(complaint(error)[1], where=Where(str(path))) from error
 
 
 def _architecture(gguf: Gguf, path: Path) -> str:

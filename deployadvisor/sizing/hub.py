@@ -20,8 +20,8 @@ from typing import Any
 from deployadvisor.catalog.models import Model
 from deployadvisor.errors import DeployAdvisorError, ModelError
 from deployadvisor.sizing.folder import read_folder
-from deployadvisor.sizing.shards import MAX_TENSORS, Checkpoint
-from deployadvisor.sizing.tensors import Tensor, shares_of
+from deployadvisor.sizing.shards import MAX_TENSORS, checkpoint_of
+from deployadvisor.sizing.tensors import Tensor
 from deployadvisor.sizing.untrusted import opened
 
 ALLOW = "DEPLOYADVISOR_ALLOW_HUB"
@@ -125,8 +125,7 @@ def _download(hub: Any, wanted: HubId) -> Model:
     except hub.errors.NotASafetensorsRepoError:
         return read_folder(config.parent)
     files = metadata.files_metadata
-    shares = shares_of(_tensors(files), layers)
-    return read_folder(config.parent, checkpoint=Checkpoint(tuple(sorted(files)), shares, stated_bytes=None))
+    return read_folder(config.parent, checkpoint=checkpoint_of(files, _tensors(files), layers))
 
 
 def _tensors(files: Mapping[str, Any]) -> Iterator[Tensor]:

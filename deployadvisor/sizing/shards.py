@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -19,7 +19,7 @@ from typing import NoReturn
 from deployadvisor.documents import quoted
 from deployadvisor.errors import ModelError, Where
 from deployadvisor.sizing.safetensors_header import read_header
-from deployadvisor.sizing.tensors import Share, Tensor, shares_of
+from deployadvisor.sizing.tensors import Share, Tensor, is_input_embedding, shares_of
 from deployadvisor.sizing.untrusted import json_object, opened
 
 INDEX = "model.safetensors.index.json"
@@ -42,6 +42,8 @@ class Checkpoint:
     """None, where the index stands for files that are missing."""
     stated_bytes: int | None
     """``metadata.total_size`` of the index."""
+    embedding: Tensor | None = None
+    """The largest plain matrix of input embeddings."""
 
     @property
     def bytes(self) -> int:
@@ -58,7 +60,7 @@ def read_checkpoint(folder: Path, *, layers: int | None = None, whole: bool = Tr
     """Read all headers of a model folder; None without safetensors files. ``layers`` as in ``group_of``.
 
     A missing file, a name that leaves the folder, or an index that disagrees with the files is a ``ModelError``;
-    unless ``whole``, an index that states its size may stand for files that are missing.
+    unless ``whole``, an index that states its size may stand for files that are all missing.
     """
     index = folder / INDEX
     if _is_there(index):
@@ -66,8 +68,24 @@ def read_checkpoint(folder: Path, *, layers: int | None = None, whole: bool = Tr
     files = _loose_files(folder)
     if not files:
         return None
-    shares = shares_of(_bounded(_loose_tensors(folder, files), folder), layers)
-    return Checkpoint(files, shares, stated_bytes=None)
+    return checkpoint_of(files, _bounded(_loose_tensors(folder, files), folder), layers)
+
+
+def checkpoint_of(
+    files: Iterable[str], tensors: Iterable[Tensor], layers: int | None, stated_bytes: int | None = None
+) -> Checkpoint:
+    """Sum up the tensors of ``files`` as they come; ``layers`` as in ``group_of``."""
+    embeddings: list[Tensor] = []
+    shares = shares_of(_noted(tensors, embeddings, layers), layers)
+    largest = max(embeddings, key=lambda tensor: tensor.elements, default=None)
+    return Checkpoint(tuple(sorted(files)), shares, stated_bytes, largest)
+
+
+def _noted(tensors: Iterable[Tensor], embeddings: list[Tensor], layers: int | None) -> Iterator[Tensor]:
+    for tensor in tensors:
+        if is_input_embedding(tensor, layers):
+            embeddings.append(tensor)
+        yield tensor
 
 
 # With an index
@@ -80,10 +98,20 @@ def _indexed(index: Path, layers: int | None, *, whole: bool) -> Checkpoint:
         values = json_object(file.read(size), index, max_values=MAX_TENSORS)
     names = _names_by_file(values.get("weight_map"), index)
     stated = _stated_bytes(values.get("metadata"), index)
-    if stated and not whole and not all(os.path.lexists(index.parent / file) for file in names):
+    missing = sorted(file for file in names if not os.path.lexists(index.parent / file))
+    if missing and len(missing) < len(names):
+        _refuse_incomplete(index, missing, len(names))
+    if missing and stated and not whole:
         return Checkpoint(tuple(sorted(names)), (), stated)
-    shares = shares_of(_bounded(_indexed_tensors(index, names), index), layers)
-    return Checkpoint(tuple(sorted(names)), shares, stated)
+    return checkpoint_of(names, _bounded(_indexed_tensors(index, names), index), layers, stated)
+
+
+def _refuse_incomplete(index: Path, missing: list[str], count: int) -> NoReturn:
+    are = "is" if len(missing) == 1 else "are"
+    message = f"{len(missing)} of {count} shards {are} missing: {quoted(missing[0])}"
+    raise ModelError(
+        message + (", ..." if len(missing) > 1 else ""), where=Where(str(index)), remedy="finish the download"
+    )
 
 
 def _names_by_file(weight_map: object, index: Path) -> Mapping[str, set[str]]:

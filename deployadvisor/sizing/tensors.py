@@ -76,6 +76,7 @@ _LATER_WORDS: tuple[tuple[Group, str], ...] = (
     ("embeddings", "token_embd per_layer_token_embd position_embd"),
     ("head", "lm_head embed_out output_layer output"),
 )
+_INPUT_EMBEDDINGS = frozenset(("embed_tokens", "wte", "word_embeddings", "tok_embeddings", "embed_in"))
 _BEFORE_NORMS = tuple((group, frozenset(words.split())) for group, words in _WORDS)
 _AFTER_NORMS = tuple((group, frozenset(words.split())) for group, words in _LATER_WORDS)
 _MAX_LAYER_DIGITS = 6
@@ -114,6 +115,18 @@ def is_quantised(name: str, dtype: str) -> bool:
     """Whether a tensor is packed or scaled weights, or the scales of some."""
     last = name.rpartition(".")[2]
     return dtype not in _UNQUANTISED or last in _SCALES or last.endswith("_scales")
+
+
+def is_input_embedding(tensor: Tensor, layers: int | None = None) -> bool:
+    """Whether a tensor is the plain matrix of one vector a word; ``layers`` as in ``group_of``."""
+    owner, _, last = tensor.name.rpartition(".")
+    return (
+        last == "weight"
+        and owner.rpartition(".")[2] in _INPUT_EMBEDDINGS
+        and len(tensor.shape) == 2
+        and not is_quantised(tensor.name, tensor.dtype)
+        and group_of(tensor.name, layers) == "embeddings"
+    )
 
 
 def shares_of(tensors: Iterable[Tensor], layers: int | None = None) -> tuple[Share, ...]:

@@ -56,12 +56,18 @@ def quantised_bytes(geometry: Geometry, bits: float, name: str, *, experts_only:
     quantised = experts if experts_only and geometry.experts else max(total - _plain_params(geometry), experts)
     return Weights(
         value=_bytes(quantised * bits + (total - quantised) * _PLAIN_BITS),
-        basis=f"{total:,} parameters as {name} ({bits:g} bits)",
+        basis=f"{total:,} parameters as {name} ({bits:g} bits)"
+        + _in_other_bits(total - quantised, bits, _PLAIN_BITS),
         sure="computed",
         embeddings=_bytes(_embedding_params(geometry) * _PLAIN_BITS),
         experts=_bytes(experts * bits),
         vision=_bytes(_vision_params(geometry) * _PLAIN_BITS),
     )
+
+
+def _in_other_bits(params: int, bits: float, other_bits: float) -> str:
+    """The end of a basis: what does not take the bits of the rest."""
+    return f", {params:,} of them in {other_bits:g}" if params and other_bits != bits else ""
 
 
 def _missing(geometry: Geometry, bits: float) -> Unknown | None:
@@ -113,12 +119,21 @@ def _gguf(geometry: Geometry, precision: Precision) -> Weights:
     rest = (geometry.total_params or 0) - embeddings - vision
     return Weights(
         value=_bytes(embeddings * embedding_bits + rest * mean + vision * _PLAIN_BITS),
-        basis=f"{geometry.total_params:,} parameters as {precision.id} ({precision.bits_per_weight:g} bits)",
+        basis=_gguf_basis(geometry, precision, mean)
+        + _in_other_bits(embeddings, mean, embedding_bits)
+        + _in_other_bits(vision, mean, _PLAIN_BITS),
         sure="measured",
         embeddings=_bytes(embeddings * embedding_bits),
         experts=_bytes(_expert_params(geometry) * mean),
         vision=_bytes(vision * _PLAIN_BITS),
     )
+
+
+def _gguf_basis(geometry: Geometry, precision: Precision, mean: float) -> str:
+    named = f"{geometry.total_params:,} parameters as {precision.id}"
+    if mean == precision.bits_per_weight:
+        return f"{named} (mean of {mean:.3g} bits, as llama.cpp's Llama-3.1-8B file)"
+    return f"{named} ({mean:.3g} bits, as rows of {geometry.hidden:,} are no multiple of {_K_QUANT_BLOCK})"
 
 
 def _gguf_types(geometry: Geometry, precision: Precision) -> tuple[float, float]:

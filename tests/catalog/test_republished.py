@@ -6,12 +6,12 @@ import pytest
 
 from deployadvisor.catalog.models import find_model, models
 from deployadvisor.catalog.precisions import precisions
-from deployadvisor.catalog.republished import publishers, readings, republications
+from deployadvisor.catalog.republished import padded, publishers, readings, republications
 from deployadvisor.errors import ModelError
 
 REQUANTISED = {
     "Qwen/Qwen2.5-7B-Instruct-AWQ": ("Qwen/Qwen2.5-7B-Instruct", "int4"),
-    "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4": ("Qwen/Qwen2.5-72B-Instruct", "int4"),
+    "Qwen/Qwen2.5-32B-Instruct-GPTQ-Int4": ("Qwen/Qwen2.5-32B-Instruct", "int4"),
     "Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8": ("Qwen/Qwen2.5-7B-Instruct", "int8_g128"),
     "Qwen/Qwen3-32B-FP8": ("Qwen/Qwen3-32B", "fp8_block"),
     "RedHatAI/Qwen3-32B-FP8": ("Qwen/Qwen3-32B", "fp8"),
@@ -34,6 +34,28 @@ def test_the_name_says_model_and_format(name: str) -> None:
     assert (model.id, model.base, model.native_format) == (name, original, native_format)
     assert model.total_params == models()[original].total_params
     assert model.source[0].endswith(f"all else as {original}")
+
+
+@pytest.mark.parametrize("model", ["Qwen2-72B", "Qwen2.5-72B", "Qwen2-VL-72B", "Qwen2.5-VL-72B"])
+@pytest.mark.parametrize("ending", ["AWQ", "GPTQ-Int4", "GPTQ-Int8"])
+def test_qwen_pads_its_own_quantised_models(model: str, ending: str) -> None:
+    original, found = models()[f"Qwen/{model}-Instruct"], find_model(f"qwen/{model}-Instruct-{ending}")
+    assert (original.intermediate_size, found.intermediate_size) == (29568, 29696)
+    assert original.total_params is not None
+    assert found.total_params == original.total_params + 80 * 3 * 8192 * (29696 - 29568)
+    assert "29696" in str(found.source) or "config.json" in str(found.source)
+
+
+@pytest.mark.parametrize(
+    "name", ["RedHatAI/Qwen2.5-72B-Instruct-AWQ", "Qwen/Qwen2.5-72B-Instruct-FP8", "unsloth/Qwen2.5-72B-Instruct"]
+)
+def test_nobody_else_and_nothing_else_is_padded(name: str) -> None:
+    assert find_model(name).intermediate_size == 29568
+
+
+def test_what_is_padded_is_a_model_and_an_ending_of_the_catalogue() -> None:
+    assert set(padded()) <= set(models())
+    assert {ending for entry in padded().values() for ending in entry.republished} <= set(republications())
 
 
 def test_a_gguf_repository_is_the_model_with_files_there() -> None:

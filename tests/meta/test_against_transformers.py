@@ -108,6 +108,9 @@ def keywords_of(model: Model) -> dict[str, Any]:
         keywords |= part.model_dump(exclude={"index_layers", "kind"}) if part else {}
     if "n_shared_experts" in keywords:
         keywords["n_routed_experts"] = keywords["num_experts"]
+        keywords["shared_expert_intermediate_size"] = keywords["n_shared_experts"] * keywords["moe_intermediate_size"]
+    if model.model_type == "granitemoe":
+        keywords["num_local_experts"] = keywords["num_experts"]
     return keywords | dict(families()[model.model_type].published)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from deployadvisor.catalog.models import Model, models
 from deployadvisor.errors import DeployAdvisorError, ModelError
 from deployadvisor.hardware.machine import Unknown
+from deployadvisor.sizing.config_file import read_config
 from deployadvisor.sizing.folder import read_folder
 from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.kv_cache import KvCache, kv_cache
@@ -266,9 +267,18 @@ def test_remote_code_and_pictures_are_noticed(folder: Path) -> None:
     assert model.modalities == ("text", "image")
 
 
+TINY: dict[str, Any] = {
+    "num_hidden_layers": 2,
+    "hidden_size": 8,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "vocab_size": 100,
+}
+
+
 def unheard_of(**changes: Any) -> dict[str, Any]:
     """A model whose parameters no formula gives."""
-    return LLAMA | {"model_type": "unheard_of", "num_hidden_layers": 2} | changes
+    return LLAMA | TINY | {"model_type": "unheard_of"} | changes
 
 
 def weights_of(model: Model) -> Weights:
@@ -285,9 +295,122 @@ def test_an_index_without_its_files_is_a_bound(folder: Path) -> None:
 
 
 def test_some_files_of_an_index_are_not_taken_for_all(folder: Path) -> None:
-    write(folder, unheard_of(), total_size=16_060_522_496)
-    write_safetensors(folder / shard_name(2, 2), {"lm_head.weight": ("BF16", (8, 8))})
-    assert weights_of(read_folder(folder)).value == 16_060_522_496
+    write(folder, unheard_of())
+    shards: list[Described] = [{f"model.layers.{number}.mlp.up_proj.weight": ("BF16", (8, 8))} for number in range(4)]
+    write_checkpoint(folder, shards)
+    for number in (2, 4):
+        (folder / shard_name(number, 4)).unlink()
+    with pytest.raises(ModelError) as caught:
+        read_folder(folder)
+    assert caught.value.message == f'2 of 4 shards are missing: "{shard_name(2, 4)}", ...'
+    assert str(caught.value).endswith("; finish the download")
+
+
+# Files of another model, or not all of this one
+
+
+def test_files_that_are_far_too_small_are_refused(folder: Path) -> None:
+    write(folder, LLAMA)
+    write_safetensors(folder / "model.safetensors", {"model.layers.0.mlp.up_proj.weight": ("BF16", (10, 10))})
+    with pytest.raises(ModelError) as caught:
+        read_folder(folder)
+    assert caught.value.message == (
+        "headers of 1 safetensors file, 200 bytes:"
+        " config.json describes 8,030,261,248 parameters, 16,060,522,496 bytes at 16 bits"
+    )
+    assert "finish the download" in str(caught.value)
+
+
+def llama_file(folder: Path, params: int, dtype: str = "BF16", **changes: Any) -> Path:
+    """Llama-3.1-8B with so many elements in one tensor."""
+    write(folder, LLAMA | changes)
+    write_safetensors(folder / "model.safetensors", {"model.layers.0.mlp.up_proj.weight": (dtype, (params,))})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("params", "dtype", "changes"),
+    [
+        (8_030_261_248, "BF16", {}),
+        (8_030_261_248, "F32", {"torch_dtype": "float32"}),
+        (7_504_924_672, "BF16", {}),
+        (4_100_000_000, "BF16", {}),
+        (8_030_261_248, "F8_E4M3", {}),
+        (1_100_000_000, "U8", {"quantization_config": {"quant_method": "squeeze9000"}}),
+        (2_100_000_000, "U8", {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}),
+        (4_100_000_000, "F8_E4M3", {"quantization_config": {"quant_method": "fp8"}}),
+        (12_000_000_000, "BF16", {}),
+    ],
+)
+def test_what_checkpoints_may_leave_out_is_no_reason(
+    folder: Path, params: int, dtype: str, changes: dict[str, Any]
+) -> None:
+    assert weights_of(read_folder(llama_file(folder, params, dtype, **changes))).sure == "exact"
+
+
+@pytest.mark.parametrize(
+    ("params", "dtype", "changes"),
+    [
+        (4_000_000_000, "BF16", {}),
+        (4_000_000_000, "F32", {"torch_dtype": "float32"}),
+        (500_000_000, "U8", {"quantization_config": {"quant_method": "squeeze9000"}}),
+        (2_000_000_000, "U8", {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}),
+        (33_000_000_000, "BF16", {}),
+    ],
+)
+def test_what_no_checkpoint_leaves_out_is_refused(
+    folder: Path, params: int, dtype: str, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(ModelError, match=r"config\.json describes 8,030,261,248 parameters"):
+        read_folder(llama_file(folder, params, dtype, **changes))
+
+
+@pytest.mark.parametrize("size", [200, 10**13])
+@pytest.mark.parametrize("config", [LLAMA, DEEPSEEK | {"num_hidden_layers": 10}])
+def test_an_absurd_total_size_is_refused(folder: Path, config: dict[str, Any], size: int) -> None:
+    with pytest.raises(ModelError, match=f"metadata.total_size, {size:,} bytes: config.json describes"):
+        read_folder(write(folder, config, total_size=size))
+
+
+def test_16_bit_files_that_are_called_32_bit_are_whole(folder: Path) -> None:
+    model = read_folder(write(folder, LLAMA | {"torch_dtype": "float32"}, total_size=16_060_522_496))
+    assert model.total_params == 8_030_261_248
+
+
+@pytest.mark.parametrize(
+    ("shape", "field"), [((10, 8), None), ((1200, 8), "vocab_size"), ((100, 16), "hidden_size"), ((2, 8), None)]
+)
+def test_an_embedding_of_other_words_or_width_is_refused(
+    folder: Path, shape: tuple[int, int], field: str | None
+) -> None:
+    write(folder, unheard_of())
+    write_safetensors(folder / "model.safetensors", {"model.embed_tokens.weight": ("BF16", shape)})
+    if field is None:
+        assert read_folder(folder).total_params == shape[0] * shape[1]
+        return
+    with pytest.raises(ModelError) as caught:
+        read_folder(folder)
+    said = "config.json says vocab_size 100 and hidden_size 8"
+    assert caught.value.message == f'"model.embed_tokens.weight" is {shape[0]:,} x {shape[1]:,}, {said}'
+    assert caught.value.where == read_config(folder / "config.json").where(field)
+
+
+def test_an_embedding_may_have_a_width_of_its_own(folder: Path) -> None:
+    """OPT-350m: 512 wide in a model of 1,024."""
+    write(folder, unheard_of(word_embed_proj_dim=4))
+    write_safetensors(folder / "model.safetensors", {"model.decoder.embed_tokens.weight": ("BF16", (100, 4))})
+    assert read_folder(folder).total_params == 400
+
+
+def test_other_matrices_of_vectors_are_not_the_embedding(folder: Path) -> None:
+    """Gemma 3n has one more of every layer, Qwen-Omni a second model for speech."""
+    names = ("model.embed_tokens_per_layer", "model.embed_positions", "model.visual.embed_tokens")
+    tensors: Described = {f"{name}.weight": ("BF16", (5000, 3)) for name in names}
+    speech: Described = {"talker.model.embed_tokens.weight": ("BF16", (30, 4))}
+    text: Described = {"thinker.model.embed_tokens.weight": ("BF16", (100, 8))}
+    write(folder, unheard_of())
+    write_safetensors(folder / "model.safetensors", {**tensors, **speech, **text})
+    assert read_folder(folder).hidden_size == 8
 
 
 def test_an_index_that_states_no_size_needs_its_files(folder: Path) -> None:
@@ -449,14 +572,14 @@ def test_a_method_that_nobody_knows_is_unknown_without_files(folder: Path) -> No
 
 
 def test_a_method_that_nobody_knows_is_exact_by_its_files(folder: Path) -> None:
-    write(folder, LLAMA | {"quantization_config": {"quant_method": "squeeze9000"}})
+    write(folder, unheard_of(quantization_config={"quant_method": "squeeze9000"}))
     write_safetensors(folder / "model.safetensors", {"model.layers.0.mlp.up_proj.qweight": ("I32", (100, 5))})
     model = read_folder(folder)
     assert (model.native_format, weights_of(model).value, weights_of(model).sure) == ("squeeze9000", 2000, "exact")
 
 
 def test_packed_weights_that_no_configuration_explains_are_not_16_bit(folder: Path) -> None:
-    write(folder, LLAMA)
+    write(folder, unheard_of())
     write_safetensors(folder / "model.safetensors", {"model.layers.0.mlp.up_proj.qweight": ("I32", (100, 5))})
     model = read_folder(folder)
     assert model.native_format == "a format that config.json does not name"
@@ -537,6 +660,7 @@ def test_an_error_names_the_file_and_the_field(folder: Path, changes: dict[str, 
     with pytest.raises(ModelError) as caught:
         read_folder(write(folder, LLAMA | changes))
     assert message in caught.value.message
+    assert "value error" not in caught.value.message.casefold()
     assert str(caught.value.where).startswith(f"{folder / 'config.json'}:")
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from deployadvisor.catalog.families import Family, families
 from deployadvisor.catalog.models import Model, models
+from deployadvisor.catalog.republished import padded
 from deployadvisor.sizing.params import Counts, count_config, count_params
 from deployadvisor.sizing.params.extras import BESIDE_LAYERS, IN_LAYER
 from deployadvisor.sizing.params.mixers import MIXERS
@@ -17,11 +18,7 @@ from deployadvisor.sizing.params.mixers import MIXERS
 from .builders import tiny
 
 COUNTED = {model.id: counts for model in models().values() if (counts := count_params(model.model_dump()))}
-VISION_UNKNOWN = frozenset(("MiniMaxAI/MiniMax-M3",))
-"""The stated total has a vision tower of unknown size in it."""
-ACTIVE_WITH_PROJECTOR = frozenset(
-    ("moonshotai/Kimi-K2.5", "moonshotai/Kimi-K2.6", "moonshotai/Kimi-K2.7-Code", "MiniMaxAI/MiniMax-M3")
-)
+ACTIVE_WITH_PROJECTOR = frozenset(("moonshotai/Kimi-K2.5", "moonshotai/Kimi-K2.6", "moonshotai/Kimi-K2.7-Code"))
 """The stated active parameters are not those of the text model."""
 NOT_IN_CATALOGUE: dict[str, dict[str, Any]] = {
     "zai-org/GLM-4.5-Air": {"attention_bias": True},
@@ -74,7 +71,7 @@ def text_params(model: Model) -> int:
     return (model.total_params or 0) - (model.vision_params or 0)
 
 
-@pytest.mark.parametrize("name", sorted(COUNTED.keys() - VISION_UNKNOWN))
+@pytest.mark.parametrize("name", sorted(COUNTED))
 def test_counts_are_exact(name: str) -> None:
     model, counts = models()[name], COUNTED[name]
     assert counts.total == text_params(model)
@@ -85,6 +82,14 @@ def test_counts_are_exact(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(COUNTED.keys() - ACTIVE_WITH_PROJECTOR))
 def test_active_parameters_are_exact(name: str) -> None:
     assert COUNTED[name].active == models()[name].active_params
+
+
+@pytest.mark.parametrize("name", sorted(padded()))
+def test_padded_models_are_counted(name: str) -> None:
+    entry, model = padded()[name], models()[name]
+    counts = count_params(model.model_dump() | {"intermediate_size": entry.intermediate_size})
+    assert counts is not None
+    assert (counts.total + (model.vision_params or 0), counts.active) == (entry.total_params, entry.active_params)
 
 
 @pytest.mark.parametrize("name", NOT_IN_CATALOGUE)

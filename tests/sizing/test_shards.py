@@ -110,7 +110,15 @@ def test_a_stale_total_is_reported_not_believed(folder: Path) -> None:
 
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / NAMES[1]).unlink()
-    assert refused(folder) == f"{NAMES[1]}: the file is missing"
+    assert refused(folder) == f'{INDEX}: 1 of 3 shards is missing: "{NAMES[1]}"'
+    (folder / NAMES[0]).unlink()
+    assert refused(folder) == f'{INDEX}: 2 of 3 shards are missing: "{NAMES[0]}", ...'
+    (folder / NAMES[2]).unlink()
+    assert refused(folder) == f"{NAMES[0]}: the file is missing"
+
+
+def test_a_missing_file_of_a_series_is_named(folder: Path) -> None:
+    (folder / NAMES[1]).unlink()
     (folder / INDEX).unlink()
     assert refused(folder) == f"{NAMES[1]}: the file is missing"
 
@@ -161,7 +169,7 @@ def test_a_name_that_leaves_the_folder(folder: Path, file: str) -> None:
 
 def test_a_name_that_is_too_long_for_any_file(folder: Path) -> None:
     write_index(folder, mapped(folder, **{"lm_head.weight": "0" * 300 + ".safetensors"}), 3588)
-    assert "cannot read the file: File name too long" in refused(folder)
+    assert "1 of 4 shards is missing" in refused(folder)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
@@ -176,7 +184,7 @@ def test_what_is_no_file_is_refused(folder: Path, make: Any) -> None:
 def test_a_loop_of_folders_ends(folder: Path) -> None:
     (folder / "loop").symlink_to(folder, target_is_directory=True)
     write_index(folder, mapped(folder, **{"lm_head.weight": "loop/" * 60 + NAMES[2]}), 3588)
-    assert "Too many levels of symbolic links" in refused(folder)
+    assert "1 of 4 shards is missing" in refused(folder)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,28 @@ def test_every_size_says_how_sure_it_is() -> None:
     }
 
 
+LIKE_LLAMA = "mean of 4.89 bits, as llama.cpp's Llama-3.1-8B file"
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "basis"),
+    [
+        ("Qwen/Qwen3-8B", "bf16", "8,190,735,360 parameters as bf16 (16 bits)"),
+        ("Qwen/Qwen3-8B", "fp8", "8,190,735,360 parameters as fp8 (8 bits), 1,244,958,720 of them in 16"),
+        ("meta-llama/Llama-3.1-8B-Instruct", "q4_k_m", f"8,030,261,248 parameters as q4_k_m ({LIKE_LLAMA})"),
+        (
+            "Qwen/Qwen3-0.6B",
+            "q4_k_m",
+            f"596,049,920 parameters as q4_k_m ({LIKE_LLAMA}), 155,582,464 of them in 6.5625",
+        ),
+    ],
+)
+def test_a_basis_multiplies_out(model: str, precision: str, basis: str) -> None:
+    weights = weight_bytes(geometry(model), precision)
+    assert isinstance(weights, Weights)
+    assert weights.basis == basis
+
+
 def never_more(one: Precision, other: Precision) -> bool:
     """Whether a format takes no more bits than another wherever the two differ."""
     fields = ("bits_per_weight", "embeddings_bits", "unaligned_bits", "unaligned_embeddings_bits")

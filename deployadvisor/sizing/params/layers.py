@@ -282,7 +282,7 @@ def _own(shape: Shape, family: Family, kinds: list[str]) -> Iterable[Own]:
     own: list[dict[str, Any]] = [_own_by_kind(shape, family, kind) for kind in kinds]
     _add_listed(own, shape)
     _add_shared_cache(own, shape)
-    _add_indexers(own, shape)
+    _add_indexers(own, shape, kinds)
     return [tuple(values.items()) for values in own]
 
 
@@ -322,12 +322,12 @@ def _add_shared_cache(own: list[dict[str, Any]], shape: Shape) -> None:
             values["intermediate_size"] = wide
 
 
-def _add_indexers(own: list[dict[str, Any]], shape: Shape) -> None:
-    """GLM-5.2: only some layers have an indexer, the others use its choice."""
+def _add_indexers(own: list[dict[str, Any]], shape: Shape, kinds: list[str]) -> None:
+    """GLM-5.2: only some layers have an indexer, the others use its choice; in MiniMax-M3 the kind says which."""
     if not shape.get("index_n_heads"):
         return
-    for values, has_indexer in zip(own, _indexers(shape, len(own)), strict=True):
-        if not has_indexer:
+    for values, kind, has_indexer in zip(own, kinds, _indexers(shape, len(own)), strict=False):
+        if not has_indexer and kind != "minimax_m3_sparse":
             values["index_n_heads"] = 0
 
 
