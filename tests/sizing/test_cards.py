@@ -24,7 +24,7 @@ def machine(*accelerators: object, **host: object) -> Machine:
         ),
         UNREAD,
     )
-    return Machine(description="test", accelerators=accelerators, host=Host(**(fields | host)))  # type: ignore[arg-type]
+    return Machine(description="test", accelerators=accelerators, host=Host(**(fields | host)))  # type: ignore[arg-type] - fields by name
 
 
 def test_unequal_cards_are_groups_of_their_own() -> None:

@@ -194,17 +194,17 @@ def test_cards_needed_is_the_least_number_that_fits(where: Geometry, job: Tuning
     memory = memory_of(where, job)
     needed = memory.cards_needed(cards(free))
     if isinstance(needed, Unknown):
-        assert memory.fits(cards(free, 100_000)).value is False  # type: ignore[union-attr]
+        assert memory.fits(cards(free, 100_000)).value is False  # type: ignore[union-attr] - known cards
         return
-    assert memory.fits(cards(free, needed.value)).value  # type: ignore[union-attr]
+    assert memory.fits(cards(free, needed.value)).value  # type: ignore[union-attr] - known cards
     assert ("one card" in needed.source) == (needed.value == 1)
     assert ("FSDP" in needed.source) == (needed.value > 1)
 
 
 def test_a_single_card_comes_first_and_several_name_their_sharding() -> None:
     memory = memory_of(geometry("meta-llama/Llama-3.3-70B-Instruct"), "lora")
-    assert memory.cards_needed(cards(200.0)).source.startswith("one card: 70.6B parameters, lora")  # type: ignore[union-attr]
-    assert memory.cards_needed(cards(79.0)).source.startswith("2 cards, all sharded (ZeRO-3 or FSDP)")  # type: ignore[union-attr]
+    assert memory.cards_needed(cards(200.0)).source.startswith("one card: 70.6B parameters, lora")  # type: ignore[union-attr] - known cards
+    assert memory.cards_needed(cards(79.0)).source.startswith("2 cards, all sharded (ZeRO-3 or FSDP)")  # type: ignore[union-attr] - known cards
     assert memory.fits(cards(79.0, 1)) == Known[bool](value=False, source=memory.basis)
     assert memory.fits(cards(79.0, 2)) == Known[bool](value=True, source=memory.basis)
 
@@ -287,6 +287,6 @@ def test_what_no_tool_knows_is_refused(job: dict[str, Any], text: str) -> None:
 
 def test_an_unknown_method_or_sharding_is_refused_by_name() -> None:
     with pytest.raises(CatalogError, match='did you mean "lora"'):
-        finetune_memory(geometry("Qwen/Qwen3-8B"), "lorra")  # type: ignore[arg-type]
+        finetune_memory(geometry("Qwen/Qwen3-8B"), "lorra")  # type: ignore[arg-type] - wrong on purpose
     with pytest.raises(CatalogError, match='did you mean "zero3"'):
-        memory_of(geometry("Qwen/Qwen3-8B"), "lora").on(2, "zero4")  # type: ignore[arg-type]
+        memory_of(geometry("Qwen/Qwen3-8B"), "lora").on(2, "zero4")  # type: ignore[arg-type] - wrong on purpose

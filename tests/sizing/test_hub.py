@@ -154,7 +154,7 @@ def online(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     fake = FakeHub(
         tmp_path / "fetched", {f"model.layers.{n}.mlp.up_proj.weight": ("BF16", [10, 5]) for n in range(3)}
     )
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)  # type: ignore[arg-type] - stands in for a module
     return fake
 
 
@@ -213,7 +213,7 @@ def test_a_failing_network_is_one_line(tmp_path: Path, online: FakeHub) -> None:
 def test_an_answer_that_makes_no_sense_is_one_line(tmp_path: Path, online: FakeHub, offsets: Any) -> None:
     info = SimpleNamespace(dtype="BF16", shape=[8, 8], data_offsets=offsets)
     answer = SimpleNamespace(files_metadata={"x": SimpleNamespace(tensors={"lm_head.weight": info})})
-    online.get_safetensors_metadata = lambda **_: answer  # type: ignore[method-assign]
+    online.get_safetensors_metadata = lambda **_: answer  # type: ignore[method-assign] - a stand-in
     with contextlib.suppress(ModelError):
         assert read_hub_model(WANTED, allowed(tmp_path)).hidden_size == 4096
 

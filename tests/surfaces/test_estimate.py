@@ -55,7 +55,7 @@ def test_every_term_says_how_sure_it_is(capsys: pytest.CaptureFixture[str]) -> N
 def test_bars_are_for_terminals_and_follow_one_another() -> None:
     found = estimate("Qwen/Qwen3-8B", "1x RTX 4090")
     lines = [line for line in show(found, bars=True) if "█" in line]
-    bars = [re.search("[·█]{30}", line)[0] for line in lines]  # type: ignore[index]
+    bars = [re.search("[·█]{30}", line)[0] for line in lines]  # type: ignore[index] - each line has a bar
     weights = next(bar for bar, line in zip(bars, lines, strict=True) if " weights " in line)
     assert weights.count("█") in (round(15.256 / 23.99 * 30), round(15.256 / 23.99 * 30) + 1)
     starts = [bar.index("█") for bar in bars]
