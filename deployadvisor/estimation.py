@@ -9,7 +9,7 @@ from deployadvisor.catalog.engines import Engine, engines, find_engine
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.overheads import card_overheads, overheads
-from deployadvisor.catalog.precisions import KV_16_BIT, find_precision, kv_element_bytes
+from deployadvisor.catalog.precisions import KV_16_BIT, find_precision, kv_element_bytes, precisions
 from deployadvisor.compatibility import obstacle, site_of
 from deployadvisor.errors import CatalogError, HardwareError, ModelError, Where
 from deployadvisor.hardware.machine import Known, Machine, Unknown, value_of
@@ -332,8 +332,9 @@ def estimate_tuning(model: str, hardware: str | Machine | None, tuning: Tuning) 
 
 
 def _tuning_notes(found: TuningEstimate) -> Iterator[str]:
-    if found.model.native_format not in KV_16_BIT:
-        form = found.model.native_format
+    form = found.model.native_format
+    own = precisions().get(form)
+    if own is None or own.bits_per_weight != own.embeddings_bits:
         yield f"{found.model.id} is published in {form}; the figures are those of its 16-bit weights, which are tuned"
     if found.cards.vendor != "nvidia":
         library = " and whether bitsandbytes runs there was not checked" if found.tuning.method == "qlora" else ""

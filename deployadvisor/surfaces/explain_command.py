@@ -12,7 +12,7 @@ from deployadvisor import profile as profiles
 from deployadvisor.advise import load_advice, recommend
 from deployadvisor.documents import Document
 from deployadvisor.explained import explained
-from deployadvisor.surfaces import options
+from deployadvisor.surfaces import explain_view, options
 
 _EPILOG = """\b
 Examples:
@@ -65,8 +65,6 @@ def command(
     if as_json:
         click.echo(found.model_dump_json(indent=2))
     else:
-        from deployadvisor.surfaces import explain_view  # noqa: PLC0415 - not needed for JSON
-
         for line in explain_view.show(found):
             click.echo(line)
     return options.EXIT_CODES[advice.status]

@@ -44,7 +44,10 @@ def _git_archive(tree: str) -> bytes:
 def _git(tree: str, *arguments: str) -> bytes:
     """What git prints. No shell, and the user's text only after ``--end-of-options``: it cannot become an option."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, check=True, timeout=_SECONDS)  # noqa: S603, S607
+        command = ["git", *arguments]
+        done = subprocess.run(  # noqa: S603 - no shell, and no text of the user that could be an option
+            command, capture_output=True, check=True, timeout=_SECONDS
+        )
     except FileNotFoundError:
         raise _unknown(tree, "git is not installed") from None
     except subprocess.TimeoutExpired:

@@ -14,6 +14,7 @@ from deployadvisor.decide.versions import Version, carries, parse_version
 from deployadvisor.errors import RulesError
 from deployadvisor.rulebook import DECISIONS, Rulebook, load_rules
 from deployadvisor.surfaces import options
+from deployadvisor.surfaces.revision import checked_out
 
 _SHIPPED = "shipped"
 _BLOCKED = "blocked"
@@ -57,8 +58,6 @@ def _rulebook(name: str) -> Rulebook:
         return load_rules(overlays=[path])
     if path.is_dir():
         return load_rules(path)
-    from deployadvisor.surfaces.revision import checked_out  # noqa: PLC0415 - most comparisons need no git
-
     with checked_out(name) as folder:
         return load_rules(folder)
 

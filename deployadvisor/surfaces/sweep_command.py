@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import json
 import sys
 from collections import Counter
@@ -109,7 +110,7 @@ def command(
 
 def _rows(vary: Sequence[str], path: Path | None, limit: int) -> Grid | Table:
     _need_numpy()
-    from deployadvisor import sweep_rows  # noqa: PLC0415
+    from deployadvisor import sweep_rows  # noqa: PLC0415 - needs numpy, which --help does not
 
     if bool(vary) == (path is not None):
         raise click.UsageError("a sweep needs either --vary or --csv")
@@ -117,7 +118,8 @@ def _rows(vary: Sequence[str], path: Path | None, limit: int) -> Grid | Table:
 
 
 def _need_numpy() -> None:
-    from deployadvisor.decide import vectorised  # noqa: F401, PLC0415 - its error says what to install
+    """Stop where numpy is missing, with the error that says what to install."""
+    importlib.import_module("deployadvisor.decide.vectorised")
 
 
 def _check(sweep: Sweep, rows: Grid | Table) -> int:
