@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.overheads import Batch
 from deployadvisor.sizing.budget import Budget
 from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.geometry import Geometry
 from deployadvisor.sizing.kv_cache import KvCache
-from deployadvisor.sizing.parallel import Layout
+from deployadvisor.sizing.parallel import Layout, over_pcie
 from deployadvisor.sizing.policy import GIB, EnginePolicy
 from deployadvisor.sizing.terms import Sure, Term
 from deployadvisor.sizing.weights import Weights
@@ -67,12 +66,15 @@ def resident_terms(job: Job, layout: Layout) -> tuple[Term, ...]:
 
 def _communicator(job: Job, layout: Layout, sure: Sure) -> Term:
     """Buffers of cards that exchange what they compute: measured on two cards with NVLink, assumed over PCIe."""
-    overhead, entry = job.policy.overhead, gpus().get(job.cards.id or "")
+    overhead, pcie = job.policy.overhead, over_pcie(job.cards)
     if not layout.talks or job.policy.layer_split:
         return Term("communicator", 0.0, "nothing is exchanged", sure)
-    if layout.tensor == layout.expert == 1 or (entry and not entry.nvlink_gb_s):
-        return Term("communicator", overhead.communicator_pcie_gib, f"buffers for {layout} over PCIe", "assumed")
-    return Term("communicator", overhead.communicator_gib, f"buffers for {layout}, as of two cards with NVLink", sure)
+    if layout.tensor == layout.expert == 1 or pcie:
+        return Term(
+            "communicator", overhead.communicator_pcie_gib, f"buffers for {layout}, no NVLink known", "assumed"
+        )
+    basis = f"buffers for {layout}, as of two cards with NVLink"
+    return Term("communicator", overhead.communicator_gib, basis, "assumed" if pcie is None else sure)
 
 
 def _weights_gib(job: Job, layout: Layout) -> float:

@@ -266,9 +266,14 @@ _CHECKS: tuple[Callable[[Setting, Layout], str | None], ...] = (
 # What a legal layout should be told
 
 
+def over_pcie(cards: Cards) -> bool | None:
+    """Whether NVIDIA cards are joined by PCIe alone, as far as their entry says; None: nobody has read it."""
+    entry = gpus().get(cards.id or "")
+    return entry.nvlink_gb_s is None if entry and entry.vendor == "nvidia" else None
+
+
 def interconnect_note(cards: Cards, layout: Layout) -> str | None:
     """A warning where cards that share every layer talk over PCIe; None where they do not, or nobody knows."""
-    entry = gpus().get(cards.id or "")
-    if layout.tensor == 1 or entry is None or entry.vendor != "nvidia" or entry.nvlink_gb_s:
+    if layout.tensor == 1 or not over_pcie(cards):
         return None
     return f"no NVLink is known for {cards.name}: tensor parallel {layout.tensor} exchanges activations over PCIe"

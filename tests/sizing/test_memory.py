@@ -320,3 +320,19 @@ def test_bounds_decide_only_where_they_agree() -> None:
     assert isinstance(tight, Fit)
     assert tight.reason.startswith("needs at most ")
     assert tight.warnings
+
+
+@pytest.mark.parametrize(
+    ("card", "vendor", "gib", "sure"),
+    [
+        ("h100-sxm", "nvidia", 1.85, "measured"),
+        ("l40s", "nvidia", 0.6, "assumed"),
+        ("mi300x", "amd", 1.85, "assumed"),
+        ("nobody-knows", "nvidia", 1.85, "assumed"),
+    ],
+)
+def test_an_unread_link_takes_the_larger_buffers(card: str, vendor: str, gib: float, sure: str) -> None:
+    """Unknown is never "PCIe": the buffers measured with NVLink are the larger ones."""
+    on = cards(44.0, 2, card_id=card, vendor=vendor)
+    found = placed("Qwen/Qwen3-8B", VLLM, on, Load("bf16", 4096), wanted=Wanted(tensor=2))
+    assert (term(found, "communicator").gib, term(found, "communicator").sure) == (gib, sure)
