@@ -64,6 +64,8 @@ class Gpu(Sourced):
     """Bandwidth of all links of one accelerator, both directions added."""
     tdp_w: PositiveFloat | None
     pcie_gen: int | None
+    pci_ids: tuple[str, ...] = ()
+    """Vendor and device on the PCI bus, such as ``10de:2335``; several cards may share one."""
     consumer: bool = False
     """Sold for desktops and laptops, not for data centres."""
     notes: str = ""
@@ -145,6 +147,11 @@ def find_gpu(text: str) -> Gpu:
     'rtx-4090'
     """
     return gpus()[_names().find(text)]
+
+
+def gpus_by_pci(pci_id: str) -> tuple[Gpu, ...]:
+    """All accelerators that show this identity on the PCI bus."""
+    return tuple(gpu for gpu in gpus().values() if pci_id in gpu.pci_ids)
 
 
 @cache

@@ -8,8 +8,11 @@ from deployadvisor.catalog.gpus import Gpu
 from deployadvisor.catalog.metal import metal_share
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Number, Problem, Unknown
 from deployadvisor.hardware.names import identify
+from deployadvisor.hardware.reading import Patience, Reading
 from deployadvisor.hardware.system import GIB, System
 
+_SYSCTL = "/usr/sbin/sysctl"
+_SYSCTL_S = 2.0
 _CHIP = "machdep.cpu.brand_string"
 _MEMORY = "hw.memsize"
 _LIMIT = "iogpu.wired_limit_mb"
@@ -52,19 +55,20 @@ def share_problem(name: str, total: Number) -> Problem:
     )
 
 
-def read_apple(system: System, host: Host) -> tuple[tuple[Accelerator, ...], tuple[Problem, ...]]:
+def read_apple(system: System, host: Host, patience: Patience) -> Reading:
     """The GPU of this Mac; none where the processor is not Apple's."""
-    answers = _answers(system.sysctl(_CHIP, _MEMORY, _LIMIT) or "")
+    output = system.run(_SYSCTL, _CHIP, _MEMORY, _LIMIT, timeout_s=patience.at_most(_SYSCTL_S))
+    answers = _answers(output.text)
     name = answers.get(_CHIP, "")
     if not name:
-        reason = "sysctl named no chip within two seconds"
-        return (), (Problem(what="Apple GPU", reason=reason, remedy=f"try sysctl {_CHIP}"),)
+        reason = f"sysctl named no chip: {output.silence or f'status {output.code}'}"
+        return Reading(problems=(Problem(what="Apple GPU", reason=reason, remedy=f"try sysctl {_CHIP}"),))
     if not name.startswith("Apple"):
-        return (), ()
+        return Reading()
     total = _total(answers, host)
     allowed, problems = _allowed(answers, total, name)
     free = _smallest((allowed, host.memory_available_gib))
-    return (apple_accelerator(name, identify(name, None), total, free),), problems
+    return Reading((apple_accelerator(name, identify(name, None), total, free),), problems)
 
 
 def _answers(text: str) -> dict[str, str]:

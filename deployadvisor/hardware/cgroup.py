@@ -28,9 +28,9 @@ class MemoryLimit:
 
 def memory_limits(system: System) -> tuple[MemoryLimit, ...]:
     """Every memory limit that applies to this process; "max" is none."""
-    v2 = _limits(system, _ROOT, "", ("memory.max", "memory.current", "inactive_file"))
-    v1_names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    return (*v2, *_limits(system, f"{_ROOT}/memory", "memory", v1_names))
+    v2 = _limits(system, _ROOT, "", ("memory.max", "memory.current", ""))
+    v1 = _limits(system, f"{_ROOT}/memory", "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
+    return (*v2, *v1)
 
 
 def cpu_quotas(system: System) -> tuple[tuple[float, str], ...]:
@@ -39,13 +39,13 @@ def cpu_quotas(system: System) -> tuple[tuple[float, str], ...]:
 
 
 def _limits(system: System, mount: str, controller: str, names: tuple[str, str, str]) -> Iterator[MemoryLimit]:
-    limit_name, usage_name, cache_name = names
+    limit_name, usage_name, prefix = names
     for folder in _folders(system, mount, controller):
         limit = _integer(system.text(f"{folder}/{limit_name}"))
         if limit is not None and 0 < limit < _UNLIMITED_BYTES:
             usage = _integer(system.text(f"{folder}/{usage_name}"))
-            cache = _field(system.text(f"{folder}/memory.stat"), cache_name)
-            held = None if usage is None else max(0, usage - (cache or 0))
+            cache = _page_cache(system.text(f"{folder}/memory.stat"), prefix)
+            held = None if usage is None else max(0, usage - cache)
             yield MemoryLimit(f"{folder}/{limit_name}", limit, held)
 
 
@@ -88,6 +88,11 @@ def _integer(text: str | None) -> int | None:
     """The number in a control file; "max", an unreadable file and nonsense are None."""
     word = (text or "").strip()
     return int(word) if word.lstrip("-").isdecimal() and len(word) < 20 else None
+
+
+def _page_cache(stat: str | None, prefix: str) -> int:
+    """Files that the kernel keeps in memory and drops on demand; files in ``/dev/shm`` are not among them."""
+    return sum(_field(stat, f"{prefix}{kind}_file") or 0 for kind in ("active", "inactive"))
 
 
 def _field(text: str | None, name: str) -> int | None:

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from typing import Literal
 
 from deployadvisor.hardware.cgroup import MemoryLimit, cpu_quotas, memory_limits
+from deployadvisor.hardware.host_details import host_details
 from deployadvisor.hardware.machine import Flag, Host, Known, Number, Text, Unknown
 from deployadvisor.hardware.system import GIB, System
 
 MEMINFO_TOTAL = "/proc/meminfo MemTotal"
 """Source of a total that no control group lowers."""
 
+CPU_NAME = "machdep.cpu.brand_string"
+"""The kernel variable of macOS that names processor and chip."""
+
 _MEMINFO = "/proc/meminfo"
+_SYSCTL_S = 1.0
 _CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
 _CONTAINER_GROUPS = ("docker", "kubepods", "containerd", "lxc", "libpod")
 _ARCHITECTURES = {"amd64": "x86_64", "aarch64": "arm64"}
@@ -34,7 +39,18 @@ def read_host(system: System) -> Host:
         memory_available_gib=_memory_available(system, limits),
         container=_container(system),
         disk_free_gib=_disk_free(system),
+        **host_details(system),
     )
+
+
+def unread_host(seconds: float) -> Host:
+    """A host whose files do not answer."""
+    nothing = Unknown(
+        unknown=f"not read within {seconds:g} s, because a file system or a program does not answer",
+        remedy="look for a network file system that hangs: mount, df",
+    )
+    required = [name for name, field in Host.model_fields.items() if field.is_required()]
+    return Host(**dict.fromkeys(required, nothing))
 
 
 def _os(system: System) -> Known[Os] | Unknown:
@@ -62,11 +78,10 @@ def _cpu_model(system: System) -> Text:
 
 
 def _macos_cpu_model(system: System) -> Text:
-    answer = system.sysctl("machdep.cpu.brand_string") or ""
-    name = answer.partition(":")[2].strip()
-    if name:
-        return Known[str](value=name, source="sysctl machdep.cpu.brand_string")
-    return Unknown(unknown="sysctl gave no processor name within two seconds")
+    answer = system.run("/usr/sbin/sysctl", "-n", CPU_NAME, timeout_s=_SYSCTL_S)
+    if answer.succeeded and answer.text.strip():
+        return Known[str](value=answer.text.strip(), source=f"sysctl {CPU_NAME}")
+    return Unknown(unknown=f"sysctl gave no processor name: {answer.silence or f'status {answer.code}'}")
 
 
 def _cores(system: System) -> Number:
@@ -125,7 +140,7 @@ def _container(system: System) -> Flag:
 
 
 def _container_marks(system: System) -> Iterator[str]:
-    yield from (file for file in _CONTAINER_FILES if system.exists(file))
+    yield from (file for file in _CONTAINER_FILES if system.access(file) != "absent")
     if "KUBERNETES_SERVICE_HOST" in system.env():
         yield "KUBERNETES_SERVICE_HOST"
     groups = system.text("/proc/self/cgroup") or ""
@@ -134,7 +149,21 @@ def _container_marks(system: System) -> Iterator[str]:
 
 
 def _disk_free(system: System) -> Number:
-    free = system.disk_free_bytes()
+    """Where models are cached: the hub's own variables, else its folder below the user's."""
+    folder, shown = _model_cache(system)
+    free = system.disk_free_bytes(folder)
     if free is None:
-        return Unknown(unknown="the current folder's file system does not say")
-    return Known[float](value=free / GIB, source="file system of the current folder")
+        return Unknown(unknown=f"the file system of {shown} does not say")
+    return Known[float](value=free / GIB, source=f"file system of the model cache, {shown}")
+
+
+def _model_cache(system: System) -> tuple[str, str]:
+    """The folder, and how to show it: a user's name is nobody's business."""
+    env = system.env()
+    if env.get("HF_HUB_CACHE"):
+        return env["HF_HUB_CACHE"], "HF_HUB_CACHE"
+    if env.get("HF_HOME"):
+        return f"{env['HF_HOME']}/hub", "HF_HOME"
+    if env.get("XDG_CACHE_HOME"):
+        return f"{env['XDG_CACHE_HOME']}/huggingface/hub", "XDG_CACHE_HOME"
+    return f"{system.home()}/.cache/huggingface/hub", "~/.cache/huggingface/hub"

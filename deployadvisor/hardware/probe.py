@@ -1,78 +1,105 @@
-"""Look at this computer: accelerators, host, and why anything is unknown. Nothing raises, nothing is guessed."""
+"""Look at this computer: accelerators, host, and why anything is unknown. Nothing raises, nothing is guessed.
+
+Each maker's reader works in a thread of its own: one that hangs or fails costs its own cards, and says so.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
 from deployadvisor.hardware.apple import read_apple
-from deployadvisor.hardware.host import read_host
-from deployadvisor.hardware.machine import Host, Machine, Problem
-from deployadvisor.hardware.nvidia import Reading, missing_package, no_answer, read_nvidia
-from deployadvisor.hardware.nvml import Nvml
+from deployadvisor.hardware.host import read_host, unread_host
+from deployadvisor.hardware.local import LocalSystem
+from deployadvisor.hardware.machine import Accelerator, Host, Machine, Problem
+from deployadvisor.hardware.network import reachable
+from deployadvisor.hardware.nvidia import read_nvidia
+from deployadvisor.hardware.reading import Patience, Reading, patience
 from deployadvisor.hardware.saved import save_machine
-from deployadvisor.hardware.system import LocalSystem, System
+from deployadvisor.hardware.system import System
 
 __all__ = ["probe", "save_machine"]
 
 T = TypeVar("T")
+Reader = Callable[[System, Host, Patience], Reading]
 
-DRIVER_TIMEOUT_S = 20.0
+HOST_S = 1.0
+READERS_S = 3.8
+"""Together less than the five seconds that a probe may take on a computer whose tools all hang."""
 
-# Accelerators this package does not ask itself: the file that shows one is there, and how to state it.
-_OTHER_DEVICES = (
-    ("/dev/kfd", "AMD GPUs", "8x MI300X"),
-    ("/dev/davinci_manager", "Huawei Ascend NPUs", "8x Ascend 910B"),
-    ("/dev/accel/accel0", "accelerators at /dev/accel", "8x Gaudi 3"),
-)
+_OVERTIME_S = 0.1  # a reader that keeps its time may still be writing its answer down
 
-
-def probe(
-    nvml: Nvml | None = None, host_reader: System | None = None, *, timeout_s: float = DRIVER_TIMEOUT_S
-) -> Machine:
-    """What this computer has; ``nvml`` and ``host_reader`` stand in for the driver and the system in tests."""
-    system = host_reader or LocalSystem()
-    host = read_host(system)
-    if system.platform()[0] == "Darwin":
-        accelerators, problems = read_apple(system, host)
-        return Machine(description="probe", accelerators=accelerators, host=host, problems=problems)
-    reading = _nvidia(nvml, system, host, timeout_s)
-    return Machine(
-        description="probe",
-        accelerators=reading.accelerators,
-        host=host,
-        problems=(*reading.problems, *_other_devices(system)),
-    )
+_LINUX: Mapping[str, Reader] = {
+    "NVIDIA GPUs": read_nvidia,
+}
+READERS: Mapping[str, Mapping[str, Reader]] = {
+    "Linux": _LINUX,
+    "Windows": {"NVIDIA GPUs": read_nvidia},
+    "Darwin": {"Apple GPU": read_apple},
+}
+"""Readers by operating system, in the order in which their accelerators are listed."""
 
 
-def _nvidia(nvml: Nvml | None, system: System, host: Host, timeout_s: float) -> Reading:
-    """The cards of a driver that answers in time: one that hangs must not hang the advisor."""
-    nvml = nvml or _installed_nvml()
-    if nvml is None:
-        return missing_package()
-    asked = nvml
-    return _within(timeout_s, lambda: read_nvidia(asked, system.env(), host)) or no_answer(timeout_s)
+def probe(system: System | None = None, *, network: bool = False, include_ids: bool = False) -> Machine:
+    """What this computer has, within five seconds whatever hangs.
+
+    ``system`` stands in for this computer, as a recorded machine does. ``network`` asks whether the model hub and
+    the image registries can be reached; nothing is sent. ``include_ids`` keeps UUIDs, serial numbers and addresses.
+    """
+    system = system or LocalSystem()
+    host = _within(HOST_S, lambda: read_host(system)) or unread_host(HOST_S)
+    reading = _accelerators(system, host)
+    if network:
+        host = host.model_copy(update=reachable(system))
+    cards = reading.accelerators if include_ids else tuple(map(_anonymous, reading.accelerators))
+    return Machine(description="probe", accelerators=cards, host=host, problems=reading.problems)
 
 
-def _installed_nvml() -> Nvml | None:
+def _accelerators(system: System, host: Host) -> Reading:
+    """What all readers found, in their order."""
+    readers = READERS.get(system.platform()[0], {})
+    started = {what: _start(reader, system, host) for what, reader in readers.items()}
+    waits = patience(LocalSystem().clock, READERS_S + _OVERTIME_S)
+    found = Reading()
+    for what, future in started.items():
+        found += _finished(what, future, waits)
+    return found
+
+
+def _start(reader: Reader, system: System, host: Host) -> Future[Reading]:
+    return _in_thread(lambda: reader(system, host, patience(system.clock, READERS_S)))
+
+
+def _finished(what: str, future: Future[Reading], waits: Patience) -> Reading:
     try:
-        import pynvml  # noqa: PLC0415 - only a probe needs it
-    except ImportError:
-        return None
-    nvml: Nvml = pynvml
-    return nvml
+        return future.result(waits.at_most(READERS_S + _OVERTIME_S))
+    except TimeoutError:
+        reason = f"not read within {READERS_S:g} s, because a file or a driver does not answer"
+        return Reading(problems=(Problem(what=what, reason=reason, remedy="read dmesg; a reboot may be needed"),))
+    except Exception as error:  # noqa: BLE001 - said to the user as a problem; the other makers' cards still count
+        reason = f"the reader failed ({type(error).__name__}: {str(error)[:150]})"
+        remedy = "please report it with the file of deployadvisor probe --record"
+        return Reading(problems=(Problem(what=what, reason=reason, remedy=remedy),))
+
+
+def _anonymous(card: Accelerator) -> Accelerator:
+    return card.model_copy(update={"ids": None})
 
 
 def _within(timeout_s: float, call: Callable[[], T]) -> T | None:
     """The result of ``call``, or None when it takes longer; its thread is then left behind."""
-    future: Future[T] = Future()
-    threading.Thread(target=_fulfil, args=(future, call), daemon=True).start()
     try:
-        return future.result(timeout_s)
+        return _in_thread(call).result(timeout_s + _OVERTIME_S)
     except TimeoutError:
         return None
+
+
+def _in_thread(call: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+    threading.Thread(target=_fulfil, args=(future, call), daemon=True).start()
+    return future
 
 
 def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
@@ -80,15 +107,3 @@ def _fulfil(future: Future[T], call: Callable[[], T]) -> None:
         future.set_result(call())
     except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
         future.set_exception(error)
-
-
-def _other_devices(system: System) -> tuple[Problem, ...]:
-    return tuple(
-        Problem(
-            what=what,
-            reason=f"{file} exists, but this probe asks NVIDIA and Apple devices only",
-            remedy=f'describe them: --hardware "{phrase}"',
-        )
-        for file, what, phrase in _OTHER_DEVICES
-        if system.exists(file)
-    )

@@ -1,134 +1,71 @@
-"""Replay a recorded machine: NVML's answers and errors, small files, environment.
-
-A machine in ``tests/machines`` has ``about``, ``basis`` (recorded, modelled on a report, made up), ``env``,
-``system`` (what the interpreter, psutil and sysctl answer), ``files``, and ``nvml``: answers of the driver by
-function name, ``devices`` with the answers for each card, and ``mig`` in a card with those of its slices.
-``{error: N}`` is an NVML error code. A function without an answer is not supported (error 3).
-"""
-# ruff: noqa: N802 - the functions carry NVML's own names
+"""Recorded machines as tests use them: probe one as it is, or with answers replaced by failures and nonsense."""
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-
-import pynvml
 
 from deployadvisor.documents import read
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.hardware.probe import probe
+from deployadvisor.hardware.recording import RecordedSystem, Recording
 
 MACHINES = Path(__file__).parents[1] / "machines"
+
+OF_THE_DRIVER = ("nvmlInit", "nvmlDeviceGetCount", "nvmlSystem", "nvmlShutdown")
+"""What NVML is asked once; everything else is asked of each card or slice."""
 
 
 def machine_names() -> list[str]:
     return sorted(path.stem for path in MACHINES.glob("*.yaml"))
 
 
-def recording(name: str) -> dict[str, Any]:
-    return copy.deepcopy(_recording(name))
-
-
 @functools.cache
-def _recording(name: str) -> dict[str, Any]:
-    return read(MACHINES / f"{name}.yaml").value
+def recording(name: str) -> Recording:
+    return Recording.model_validate(read(MACHINES / f"{name}.yaml").value)
+
+
+def changed(name: str, **parts: Any) -> Recording:
+    """A recording with some of its parts replaced; ``env`` and ``files`` are added to."""
+    content = recording(name).model_dump()
+    for part, value in parts.items():
+        merge = isinstance(value, Mapping) and part in ("env", "files", "links", "commands", "system")
+        content[part] = {**content[part], **value} if merge else value
+    return Recording.model_validate(content)
 
 
 def replay(name: str, failing: Mapping[str, int] | None = None, **env: str) -> Machine:
     """Probe a recorded machine; ``failing`` gives NVML functions an error code instead of their answer."""
-    content = recording(name)
-    content["env"] = {**content.get("env", {}), **env}
-    return probe(ReplayedNvml(content.get("nvml", {"nvmlInit": {"error": 12}}), failing), ReplayedSystem(content))
+    refusals = {function: {"error": code} for function, code in (failing or {}).items()}
+    return probe(RecordedSystem(changed(name, env=env, nvml=answering(recording(name).nvml, refusals))))
 
 
-class ReplayedNvml:
-    """Stands in for the module ``pynvml``; a handle is the mapping of a card's or slice's answers."""
-
-    NVMLError = pynvml.NVMLError
-
-    def __init__(self, driver: dict[str, Any], failing: Mapping[str, int] | None = None) -> None:
-        self.driver = driver
-        self.failing = failing or {}
-        self.connected = 0
-        self.asked: list[str] = []
-
-    def nvmlInit(self) -> None:
-        self._answer(self.driver, "nvmlInit", None)
-        self.connected += 1
-
-    def nvmlShutdown(self) -> None:
-        self.connected -= 1
-        self._answer(self.driver, "nvmlShutdown", None)
-
-    def nvmlDeviceGetCount(self) -> int:
-        return self._answer(self.driver, "nvmlDeviceGetCount", len(self.driver["devices"]))
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
-        card = self.driver["devices"][index]
-        self._answer(card, "nvmlDeviceGetHandleByIndex", None)
-        return card
-
-    def nvmlDeviceGetMemoryInfo(self, handle: Any) -> Any:
-        return SimpleNamespace(**self._answer(handle, "nvmlDeviceGetMemoryInfo"))
-
-    def nvmlDeviceGetMaxMigDeviceCount(self, handle: Any) -> int:
-        return self._answer(handle, "nvmlDeviceGetMaxMigDeviceCount", len(handle["mig"]) + 1)
-
-    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: Any, index: int) -> Any:
-        self._answer(handle, "nvmlDeviceGetMigDeviceHandleByIndex", None)
-        slots = [{"error": 6}, *handle["mig"]]  # the first slot is empty
-        return self._answer({"slot": slots[index]}, "slot")
-
-    def __getattr__(self, function: str) -> Any:
-        if not function.startswith("nvml"):
-            raise AttributeError(function)
-        return lambda handle=self.driver: self._answer(handle, function)
-
-    def _answer(self, answers: Mapping[str, Any], function: str, default: Any = {"error": 3}) -> Any:  # noqa: B006
-        self.asked.append(function)
-        answer = answers.get(function, default)
-        if function in self.failing:
-            raise self.NVMLError(self.failing[function])
-        if isinstance(answer, dict) and "error" in answer:
-            raise self.NVMLError(answer["error"])
-        return answer
+def probed(content: Mapping[str, Any]) -> Machine:
+    """Probe a machine that is written in a test."""
+    return probe(RecordedSystem(Recording.model_validate({"about": "a test", "basis": "made up", **content})))
 
 
-class ReplayedSystem:
-    """Stands in for the operating system."""
+def answering(nvml: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The driver's answers with some functions answering something else, everywhere they are asked."""
+    of_driver = {function: answer for function, answer in answers.items() if function.startswith(OF_THE_DRIVER)}
+    of_devices = {function: answer for function, answer in answers.items() if function not in of_driver}
+    changed = {**nvml, **of_driver}
+    if "nvmlInit" in of_driver or "nvmlDeviceGetCount" in of_driver:
+        changed.pop("devices", None)
+    else:
+        changed["devices"] = [_device(device, of_devices) for device in nvml.get("devices", ())]
+    return changed
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
-        self.files: Mapping[str, str] = content.get("files", {})
-        self.answers: Mapping[str, Any] = content.get("system", {})
-        self.environment: Mapping[str, str] = content.get("env", {})
 
-    def platform(self) -> tuple[str, str]:
-        system, machine = self.answers["platform"]
-        return system, machine
+def _device(device: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {part: [_device(row, answers) for row in device.get(part, ())] for part in ("mig",) if part in device}
+    return {**device, **answers, **parts}
 
-    def env(self) -> Mapping[str, str]:
-        return self.environment
 
-    def text(self, path: str) -> str | None:
-        return self.files.get(path)
-
-    def exists(self, path: str) -> bool:
-        return path in self.files
-
-    def cores(self) -> int | None:
-        return self.answers.get("cores")
-
-    def memory_bytes(self) -> tuple[int, int] | None:
-        total, available = self.answers.get("memory_bytes", (None, None))
-        return None if total is None else (total, available)
-
-    def disk_free_bytes(self) -> int | None:
-        return self.answers.get("disk_free_bytes")
-
-    def sysctl(self, *names: str) -> str | None:
-        answers = self.answers.get("sysctl", {})
-        return "".join(f"{name}: {answers[name]}\n" for name in names if name in answers) or None
+def functions(recorded: Recording) -> Iterator[str]:
+    """The NVML functions that a recording has answers for."""
+    yield from (name for name in recorded.nvml if name.startswith("nvml"))
+    for device in recorded.nvml.get("devices", ()):
+        yield from (name for name in device if name.startswith("nvml"))

@@ -9,19 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployadvisor.hardware.host import read_host
+from deployadvisor.hardware.local import LocalSystem
 from deployadvisor.hardware.machine import Host, Known, Unknown, value_of
-from deployadvisor.hardware.system import GIB, LocalSystem
-
-from .replay import ReplayedSystem
+from deployadvisor.hardware.recording import RecordedSystem, Recording
+from deployadvisor.hardware.system import GIB
 
 MEMINFO = "MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n"  # 16 and 8 GiB
 
 
 def host(files: dict[str, str] | None = None, env: dict[str, str] | None = None, **system: Any) -> Host:
     answers = {"platform": ["Linux", "x86_64"], "cores": 8, **system}
-    return read_host(
-        ReplayedSystem({"files": {"/proc/meminfo": MEMINFO} | (files or {}), "system": answers, "env": env or {}})
-    )
+    return recorded(files={"/proc/meminfo": MEMINFO} | (files or {}), system=answers, env=env or {})
+
+
+def recorded(**parts: Any) -> Host:
+    return read_host(RecordedSystem(Recording.model_validate({"about": "a host", "basis": "made up", **parts})))
 
 
 def v2(limit: str, usage: str = "0", stat: str = "", group: str = "/") -> dict[str, str]:
@@ -125,11 +127,7 @@ def test_a_group_path_cannot_leave_its_mount():
 
 
 def test_windows_has_no_proc_and_asks_psutil():
-    read = read_host(
-        ReplayedSystem(
-            {"system": {"platform": ["Windows", "AMD64"], "cores": 8, "memory_bytes": [16 * GIB, 4 * GIB]}}
-        )
-    )
+    read = recorded(system={"platform": ["Windows", "AMD64"], "cores": 8, "memory_bytes": [16 * GIB, 4 * GIB]})
     assert value_of(read.os) == "windows"
     assert value_of(read.arch) == "x86_64"
     assert (value_of(read.memory_total_gib), value_of(read.memory_available_gib)) == (16, 4)
@@ -137,9 +135,10 @@ def test_windows_has_no_proc_and_asks_psutil():
 
 
 def test_a_silent_system_is_unknown_everywhere():
-    read = read_host(ReplayedSystem({"system": {"platform": ["Plan9", ""]}}))
-    assert value_of(read.container) is False
-    for field in set(Host.model_fields) - {"container"}:
+    read = recorded(system={"platform": ["Plan9", ""]})
+    assert value_of(read.container) is value_of(read.wsl) is False
+    assert value_of(read.container_tools) == ()
+    for field in set(Host.model_fields) - {"container", "wsl", "container_tools"}:
         reading = getattr(read, field)
         assert isinstance(reading, Unknown), field
         assert reading.unknown
@@ -163,7 +162,7 @@ CONTENTS = st.one_of(
 @given(st.dictionaries(st.sampled_from(FILES), CONTENTS))
 @settings(max_examples=200, deadline=None)
 def test_any_files_are_read(files: dict[str, str]):
-    read = read_host(ReplayedSystem({"files": files, "system": {"platform": ["Linux", "x86_64"], "cores": 4}}))
+    read = recorded(files=files, system={"platform": ["Linux", "x86_64"], "cores": 4})
     assert value_of(read.memory_total_gib) != 0
 
 
@@ -175,4 +174,4 @@ def test_this_computer_can_be_read():
 
 def test_a_file_that_is_not_there_is_none():
     assert LocalSystem().text("/nowhere/at/all") is None
-    assert LocalSystem().exists("/nowhere/at/all") is False
+    assert LocalSystem().access("/nowhere/at/all") == "absent"

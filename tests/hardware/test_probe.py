@@ -1,66 +1,76 @@
-"""The probe as a whole: missing packages, hanging drivers, other operating systems."""
+"""The probe as a whole: missing packages, hanging drivers, failing readers, other operating systems."""
 
 from __future__ import annotations
 
-import sys
-import threading
-from types import SimpleNamespace
-
 import pytest
 
+from deployadvisor.hardware import probe as module
+from deployadvisor.hardware.machine import Unknown
 from deployadvisor.hardware.probe import probe
+from deployadvisor.hardware.recording import RecordedSystem
 
-from .replay import ReplayedNvml, ReplayedSystem, recording
-
-
-def system(name: str) -> ReplayedSystem:
-    return ReplayedSystem(recording(name))
+from .replay import changed, probed, recording, replay
 
 
-def test_without_nvidia_ml_py_it_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "pynvml", None)
-    machine = probe(host_reader=system("no-library"))
+def test_without_nvidia_ml_py_it_says_so():
+    machine = probe(RecordedSystem(changed("no-library", nvml={"stopped": "the Python package is not installed"})))
     (problem,) = machine.problems
-    assert "nvidia-ml-py is not installed" in problem.reason
+    assert "not installed" in problem.reason
     assert problem.remedy == "pip install nvidia-ml-py"
+    assert machine.accelerators == ()
 
 
-def test_the_installed_package_is_asked(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "pynvml", ReplayedNvml(recording("h200-x1")["nvml"]))
-    machine = probe(host_reader=system("h200-x1"))
+def test_a_hanging_driver_leaves_a_card_that_nobody_knows():
+    machine = probe(RecordedSystem(changed("no-library", nvml={"hangs": "nvmlInit"})))
+    (card,) = machine.accelerators
+    assert isinstance(card.memory_total_gib, Unknown)
+    assert "nvmlInit: it did not answer within 3 s" in card.memory_total_gib.unknown
+
+
+def test_a_card_that_hangs_does_not_hide_the_ones_before_it():
+    nvml = {**recording("h200-x2").nvml, "nvmlDeviceGetCount": 3, "hangs": "nvmlDeviceGetName of devices 2"}
+    machine = probe(RecordedSystem(changed("h200-x2", nvml=nvml)))
+    assert [card.id for card in machine.accelerators] == ["h200", "h200", None]
+    assert isinstance(machine.accelerators[2].memory_total_gib, Unknown)
+    assert any("stopped at nvmlDeviceGetName of devices 2" in problem.reason for problem in machine.problems)
+
+
+def test_a_reader_that_fails_says_so_and_hides_no_other(monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    readers = {"Linux": {"broken cards": broken, **module.READERS["Linux"]}}
+    monkeypatch.setattr(module, "READERS", readers)
+    machine = replay("h200-x1")
     assert [card.id for card in machine.accelerators] == ["h200"]
-
-
-def test_a_hanging_driver_does_not_hang_the_probe():
-    released = threading.Event()
-    nvml = SimpleNamespace(NVMLError=ReplayedNvml.NVMLError, nvmlInit=released.wait)
-    try:
-        machine = probe(nvml, system("no-library"), timeout_s=0.01)
-    finally:
-        released.set()
     (problem,) = machine.problems
-    assert "did not answer within 0.01 seconds" in problem.reason
-
-
-def test_a_bug_in_the_reader_is_not_hidden_as_a_hanging_driver():
-    nvml = SimpleNamespace(NVMLError=ReplayedNvml.NVMLError, nvmlInit=lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        probe(nvml, system("no-library"))
+    assert (problem.what, problem.reason) == ("broken cards", "the reader failed (ZeroDivisionError: a bug)")
 
 
 def test_a_mac_is_not_asked_for_nvidia_cards():
-    nvml = ReplayedNvml({"nvmlInit": {"error": 12}})
-    machine = probe(nvml, system("mac-m3-max"))
-    assert nvml.asked == []
+    machine = probe(RecordedSystem(changed("mac-m3-max", nvml=recording("h200-x1").nvml)))
     assert [card.vendor for card in machine.accelerators] == ["apple"]
 
 
-def test_an_intel_mac_has_no_accelerator():
-    content = recording("mac-m3-max")
-    content["system"]["sysctl"] = {"machdep.cpu.brand_string": "Intel(R) Core(TM) i9-9980HK CPU @ 2.40GHz"}
-    machine = probe(ReplayedNvml({}), ReplayedSystem(content))
+def test_an_intel_mac_has_no_apple_gpu():
+    name = "Intel(R) Core(TM) i9-9980HK CPU @ 2.40GHz"
+    command = "/usr/sbin/sysctl machdep.cpu.brand_string hw.memsize iogpu.wired_limit_mb"
+    machine = probe(
+        RecordedSystem(changed("mac-m3-max", commands={command: {"out": f"machdep.cpu.brand_string: {name}\n"}}))
+    )
     assert machine.accelerators == ()
     assert machine.problems == ()
+
+
+def test_an_unknown_system_has_no_reader():
+    machine = probed({"system": {"platform": ["Plan9", ""]}})
+    assert machine.accelerators == ()
+
+
+def test_identities_are_kept_only_when_asked_for():
+    system = RecordedSystem(recording("visible-uuid"))
+    assert [card.ids for card in probe(system).accelerators] == [None, None]
+    assert all(card.ids is not None for card in probe(system, include_ids=True).accelerators)
 
 
 def test_this_computer_can_be_probed():
