@@ -70,8 +70,7 @@ def _stop(output: Output, asked: str | None) -> str | None:
     if output.succeeded:
         return None
     cause = output.silence or f"its process ended with status {output.code}"
-    last = (output.text.strip().splitlines() or [""])[-1]
-    detail = "" if last.startswith("[") or not last else f" ({last[:200]})"
+    detail = f" ({output.errors.strip().splitlines()[-1][:200]})" if output.errors.strip() else ""
     return f"{asked or 'the library'}: {cause}{detail}"
 
 

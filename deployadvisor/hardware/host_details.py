@@ -15,8 +15,11 @@ _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_b
 _CONTAINER_TOOLS = ("docker", "podman", "nerdctl", "kubectl", "apptainer", "singularity")
 _TOOLKITS: Mapping[str, str] = {"nvidia-ctk": "NVIDIA Container Toolkit", "amd-ctk": "AMD Container Toolkit"}
 _TOOLKIT_S = 0.5
-_LISTENING = "0A"  # TCP_LISTEN in the kernel's tables
-_PORT_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+
+
+LISTENING = "0A"
+"""The kernel's state of a port that is listened on, TCP_LISTEN."""
+PORT_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
 class Details(TypedDict):
@@ -131,17 +134,17 @@ def _limit(system: System, name: str) -> Text:
 
 
 def _ports(system: System) -> Numbers:
-    tables = [system.text(file) for file in _PORT_TABLES]
+    tables = [system.text(file) for file in PORT_TABLES]
     if not any(tables):
-        return Unknown(unknown=f"{_PORT_TABLES[0]} cannot be read")
+        return Unknown(unknown=f"{PORT_TABLES[0]} cannot be read")
     ports = {port for table in tables for line in (table or "").splitlines()[1:] if (port := _listening_port(line))}
-    return Known[tuple[int, ...]](value=tuple(sorted(ports)), source=", ".join(_PORT_TABLES))
+    return Known[tuple[int, ...]](value=tuple(sorted(ports)), source=", ".join(PORT_TABLES))
 
 
 def _listening_port(line: str) -> int | None:
     """Port of a row such as ``0: 0100007F:1F90 00000000:0000 0A ...``."""
     words = line.split()
-    if len(words) < 4 or words[3] != _LISTENING:
+    if len(words) < 4 or words[3] != LISTENING:
         return None
     found = re.fullmatch(r"[0-9A-F]+:([0-9A-F]{4})", words[1])
     return int(found[1], 16) if found else None

@@ -54,7 +54,7 @@ def _root(text: str) -> Tree.Element | None:
 
 
 def _failure(output: Output) -> dict[str, Any]:
-    words = " ".join(output.text.split())[:150] or f"it ended with status {output.code}"
+    words = output.words or f"it ended with status {output.code}"
     if output.silence is not None:
         return {"error": None, "words": output.silence}
     return {"error": output.code if output.code in _CODES else None, "words": words}

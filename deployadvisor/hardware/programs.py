@@ -12,7 +12,8 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -52,7 +53,7 @@ def run_program(words: Sequence[str], env: Mapping[str, str], *, timeout_s: floa
             [program, *words[1:]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             env={**env, "LC_ALL": "C", "LANG": "C"},
             start_new_session=True,
         )
@@ -66,44 +67,30 @@ class _Watch:
 
     def __init__(self, process: subprocess.Popen[bytes], timeout_s: float) -> None:
         self.process = process
+        self.until_s = time.monotonic() + timeout_s
         self.timeout_s = timeout_s
-        self.chunks: list[bytes] = []
-        self.flooded = False
+        self.pipes = [_Pipe(stream) for stream in (process.stdout, process.stderr) if stream is not None]
 
     def output(self) -> Output:
-        reader = threading.Thread(target=self._read, daemon=True)
-        reader.start()
-        reader.join(self.timeout_s)
-        if reader.is_alive() or self.flooded:
-            self._end()
-            return Output(self._text(), silence=self._silence())
-        return Output(self._text(), *self._status())
-
-    def _read(self) -> None:
-        """Collect until the program closes its output; more than the limit counts as a flood."""
-        stream = self.process.stdout
-        if stream is None:  # only where a pipe was not asked for
-            return
-        size = 0
-        with stream:
-            for chunk in _chunks(stream):
-                size += len(chunk)
-                self.chunks.append(chunk)
-                if size > MAX_OUTPUT_BYTES:
-                    self.flooded = True
-                    return
+        for pipe in self.pipes:
+            if not any(pipe.flooded for pipe in self.pipes):
+                pipe.join(max(0.0, self.until_s - time.monotonic()))
+        code, silence = self._status()
+        text, errors = (pipe.text() for pipe in self.pipes)
+        return Output(text, errors, code, silence)
 
     def _status(self) -> tuple[int | None, str | None]:
+        if any(pipe.flooded for pipe in self.pipes):
+            self._end()
+            return None, f"it printed more than {MAX_OUTPUT_BYTES >> 20} MiB"
+        if any(pipe.is_alive() for pipe in self.pipes):
+            self._end()
+            return None, f"it did not answer within {self.timeout_s:.3g} s"
         try:
             return self.process.wait(_ENDING_S), None
         except subprocess.TimeoutExpired:
             self._end()
             return None, "it closed its output and did not end"
-
-    def _silence(self) -> str:
-        if self.flooded:
-            return f"it printed more than {MAX_OUTPUT_BYTES >> 20} MiB"
-        return f"it did not answer within {self.timeout_s:.3g} s"
 
     def _end(self) -> None:
         """Kill it and what it started; one that hangs inside a driver stays behind, for as long as the driver."""
@@ -114,7 +101,28 @@ class _Watch:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(_ENDING_S)
 
-    def _text(self) -> str:
+
+class _Pipe(threading.Thread):
+    """Collects one stream until the program closes it; more than the limit counts as a flood."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.stream = stream
+        self.chunks: list[bytes] = []
+        self.flooded = False
+        self.start()
+
+    def run(self) -> None:
+        size = 0
+        with self.stream:
+            while chunk := os.read(self.stream.fileno(), _CHUNK_BYTES):
+                size += len(chunk)
+                self.chunks.append(chunk)
+                if size > MAX_OUTPUT_BYTES:
+                    self.flooded = True
+                    return
+
+    def text(self) -> str:
         return b"".join(self.chunks)[:MAX_OUTPUT_BYTES].decode("utf-8", "replace")
 
 
@@ -123,9 +131,3 @@ def _kill_group(pid: int) -> None:
     kill_group = getattr(os, "killpg", None)
     if kill_group is not None:
         kill_group(pid, signal.SIGKILL)
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    """What can be read at once, until the end."""
-    while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
-        yield chunk

@@ -42,6 +42,7 @@ class CommandAnswer(_Part):
     """What a program printed and ended with; one that hangs, or floods, is ended by the probe."""
 
     out: str = ""
+    err: str = ""
     code: int = 0
     hangs: bool = False
     silence: str | None = None
@@ -162,8 +163,8 @@ class RecordedSystem:
             return Output(silence=NOT_INSTALLED)
         if answer.hangs:
             self._pass(timeout_s)
-            return Output(answer.out, silence=f"it did not answer within {timeout_s:.3g} s")
-        return Output(answer.out, None if answer.silence else answer.code, answer.silence)
+            return Output(answer.out, answer.err, silence=f"it did not answer within {timeout_s:.3g} s")
+        return Output(answer.out, answer.err, None if answer.silence else answer.code, answer.silence)
 
     def library(self, name: LibraryName, *, timeout_s: float) -> Library:
         """The recorded answers; ``hangs`` names the question that never came back, ``stopped`` any other end."""

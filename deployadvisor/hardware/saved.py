@@ -19,6 +19,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 _MAX_PATH_CHARS = 1024
 _LESS_TELLING = {"extra_forbidden": 1, "missing": 2}
+_MAY_BE_ZERO = ("free_gib", "available_gib", "numa_node")
 _SAVE_HINT = "save one with: deployadvisor probe --save FILE"
 _FIELDS = {name for model in (Machine, Accelerator, Host, Problem) for name in model.model_fields}
 
@@ -56,6 +57,11 @@ def save_machine(machine: Machine, path: Path, *, force: bool = False) -> None:
         if path.suffix.casefold() == ".json"
         else yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     )
+    write_new(path, text, force=force)
+
+
+def write_new(path: Path, text: str, *, force: bool) -> None:
+    """Write a file; ``HardwareError`` where one exists already, unless ``force``."""
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
@@ -99,7 +105,7 @@ def _check_numbers(machine: Machine, document: Document) -> None:
         for field, reading in model:
             if not isinstance(reading, Known) or not isinstance(reading.value, float):
                 continue
-            lowest = 0 if field.endswith(("free_gib", "available_gib")) else math.nextafter(0, 1)
+            lowest = 0 if field.endswith(_MAY_BE_ZERO) else math.nextafter(0, 1)
             if not (math.isfinite(reading.value) and reading.value >= lowest):
                 message = f"{name}.{field}: {reading.value:g} is no amount; say unknown, with the reason"
                 raise HardwareError(message, where=document.where((*path, field, "value")))

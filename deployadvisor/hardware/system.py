@@ -20,10 +20,17 @@ class Output:
     """What a program printed, or why it printed nothing."""
 
     text: str = ""
+    errors: str = ""
+    """What it printed as errors and warnings."""
     code: int | None = None
     """Exit status; None where the program did not end by itself."""
     silence: str | None = None
     """Why there is no answer: not installed, no end in time, too much output."""
+
+    @property
+    def words(self) -> str:
+        """Its last words, for a message: errors first, on one line."""
+        return " ".join((self.errors.strip() or self.text.strip()).split())[-200:]
 
     @property
     def missing(self) -> bool:

@@ -40,6 +40,7 @@ SLICE = ("nvmlDeviceGetAttributes",)
 
 FUNCTION_NOT_FOUND = 13
 P2P_OVER_NVLINK = 2  # NVML_P2P_CAPS_INDEX_NVLINK
+P2P_WORKS = 0  # NVML_P2P_STATUS_OK
 REMOTE_GPU = 0  # NVML_NVLINK_DEVICE_TYPE_GPU
 
 Write = Callable[[list[Any]], None]
@@ -73,7 +74,6 @@ class Questions:
         for card, handle in handles.items():
             self.links(["devices", card], handle)
             self.peers(card, handle, handles)
-        self.ask([], "nvmlShutdown")
 
     def handles(self, cards: Iterable[int]) -> Iterable[tuple[int, Any]]:
         """Open the cards that can be opened."""
@@ -112,12 +112,11 @@ class Questions:
                 self.ask(place, "nvmlDeviceGetNvLinkRemotePciInfo", handle, link)
 
     def peers(self, card: int, handle: Any, handles: dict[int, Any]) -> None:
-        """Ask how the card reaches those after it."""
+        """Ask how the card reaches those after it: by NVLink, else where in the PCIe tree they meet (15 ms)."""
         for other, peer in handles.items():
-            if other > card:
-                path = ["devices", card, "peers", other]
+            path = ["devices", card, "peers", other]
+            if other > card and self.ask(path, "nvmlDeviceGetP2PStatus", handle, peer, P2P_OVER_NVLINK) != P2P_WORKS:
                 self.ask(path, "nvmlDeviceGetTopologyCommonAncestor", handle, peer)
-                self.ask(path, "nvmlDeviceGetP2PStatus", handle, peer, P2P_OVER_NVLINK)
 
     def ask(self, path: list[Any], function: str, *arguments: Any) -> Any:
         """Write question and answer down; return the answer, None for an error."""
