@@ -50,7 +50,7 @@ def host_details(system: System) -> Details:
         numa_nodes=_numa_nodes(system) if linux else _ONLY_LINUX,
         shared_memory_gib=_shared_memory(system) if linux else _ONLY_LINUX,
         container_tools=_container_tools(system),
-        gpu_toolkit=_gpu_toolkit(system),
+        gpu_toolkit=_gpu_toolkit(system) if linux else _ONLY_LINUX,
         open_files_limit=_limit(system, "Max open files") if linux else _ONLY_LINUX,
         locked_memory_limit=_limit(system, "Max locked memory") if linux else _ONLY_LINUX,
         ports_in_use=_ports(system) if linux else _ONLY_LINUX,
@@ -119,18 +119,20 @@ def _gpu_toolkit(system: System) -> Text:
             answer = system.run(program, "--version", timeout_s=_TOOLKIT_S)
             version = re.search(r"version:?\s+v?([0-9][0-9.]{0,20})", answer.text)
             return Known[str](value=f"{name} {version[1]}" if version else name, source=f"{program} --version")
-    remedy = "install the toolkit of the card's maker before starting containers with cards"
-    return Unknown(unknown="no toolkit that hands cards to containers is on the path", remedy=remedy)
+    missing = "no toolkit that hands cards to containers is on the path"
+    return Unknown(
+        unknown=missing, remedy="install the toolkit of the card's maker: without it containers see no card"
+    )
 
 
 def _limit(system: System, name: str) -> Text:
-    """The soft limit of this process, in the kernel's words: a number with its unit, or ``unlimited``."""
+    """The soft limit of this process: a number, an amount in MiB, or ``unlimited``."""
     file = "/proc/self/limits"
     found = re.search(rf"^{name}\s+(unlimited|[0-9]{{1,20}})\s+\S+\s*([a-z]*)", system.text(file) or "", re.MULTILINE)
     if found is None:
         return Unknown(unknown=f"{file} does not say")
-    unit = "" if found[1] == "unlimited" or not found[2] else f" {found[2]}"
-    return Known[str](value=f"{found[1]}{unit}", source=file)
+    amount = f"{int(found[1]) / 2**20:g} MiB" if found[1].isdecimal() and found[2] == "bytes" else found[1]
+    return Known[str](value=amount, source=file)
 
 
 def _ports(system: System) -> Numbers:

@@ -23,12 +23,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
+from deployadvisor.documents import read
+from deployadvisor.errors import HardwareError
 from deployadvisor.hardware.system import NOT_INSTALLED, Access, Library, LibraryName, Output
+
+_HINT = "record one with: deployadvisor probe --record FILE"
 
 NO_NVML: Mapping[str, Any] = {"nvmlInit": {"error": 12}}
 """The answer of ``pynvml`` on a computer without NVIDIA's library."""
@@ -82,6 +86,18 @@ class Recording(_Part):
     amdsmi: Mapping[str, Any] | None = None
     reached: tuple[str, ...] = ()
     """``host:port`` that accept connections."""
+
+
+def read_recording(path: Path) -> Recording:
+    """The recording in a file; ``HardwareError`` names file and line of what is wrong."""
+    document = read(path)
+    try:
+        return Recording.model_validate(document.value)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = document.where(tuple(part for part in detail["loc"] if isinstance(part, (str, int))))
+        name = ".".join(map(str, detail["loc"])) or "the file"
+        raise HardwareError(f"{name}: {detail['msg']}", where=where, remedy=_HINT) from error
 
 
 class RecordedSystem:
