@@ -27,7 +27,7 @@ class Known(_Frozen, Generic[T]):
 class Unknown(_Frozen):
     """A value nobody could read, why, and what the user may do about it. Never 0, never "no"."""
 
-    unknown: str
+    unknown: str = Field(min_length=1)
     remedy: str | None = None
 
 

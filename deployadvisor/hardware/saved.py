@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from deployadvisor.documents import Document, KeyPath, read
 from deployadvisor.errors import HardwareError, Where, nearest
-from deployadvisor.hardware.machine import Accelerator, Host, Known, Machine, Problem
+from deployadvisor.hardware.machine import Accelerator, Host, Machine, Problem
+from deployadvisor.hardware.saved_checks import mistakes
 
 SCHEMA = "deployadvisor/machine@1"
 SUFFIXES = (".yaml", ".yml", ".json")
 
 _MAX_PATH_CHARS = 1024
 _LESS_TELLING = {"extra_forbidden": 1, "missing": 2}
-_MAY_BE_ZERO = ("free_gib", "available_gib", "numa_node")
+_PLAIN = {
+    "extra_forbidden": "there is no such field",
+    "missing": "the field is missing",
+    "tuple_type": "write a list, [] for none",
+}
+"""What pydantic means, in the words of the file."""
+_UNITS = {"_gib": "GiB (2**30 bytes)", "_w": "watts"}
 _SAVE_HINT = "save one with: deployadvisor probe --save FILE"
 _FIELDS = {name for model in (Machine, Accelerator, Host, Problem) for name in model.model_fields}
 
@@ -40,7 +46,7 @@ def read_machine(value: str) -> Machine:
         machine = Machine.model_validate({"description": value, **content})
     except ValidationError as error:
         raise _invalid(error, document) from error
-    _check_numbers(machine, document)
+    _refuse_mistakes(machine, document)
     return machine.model_copy(update={"description": value})
 
 
@@ -93,25 +99,40 @@ def _invalid(error: ValidationError, document: Document) -> HardwareError:
     variant = next((place for place, key in enumerate(loc) if str(key).startswith(("Known[", "Unknown"))), None)
     name = ".".join(str(key) for key in loc[:variant])
     if variant is not None:
-        message = f"{name}: write {{value, source}} or {{unknown, remedy}} ({reason})"
+        message = f"{name}: {_misread(loc[:variant], reason, document)}"
         return HardwareError(message, where=document.where(loc[:variant]))
     suggestion = nearest(str(loc[-1]), _FIELDS) if detail["type"] == "extra_forbidden" else None
     where = document.where(loc, key=suggestion is not None)
-    return HardwareError(f"{name}: {reason}", where=where, suggestion=suggestion)
+    return HardwareError(f"{name}: {_PLAIN.get(detail['type'], reason)}", where=where, suggestion=suggestion)
 
 
-def _check_numbers(machine: Machine, document: Document) -> None:
-    for path, name, model in _parts(machine):
-        for field, reading in model:
-            if not isinstance(reading, Known) or not isinstance(reading.value, float):
-                continue
-            lowest = 0 if field.endswith(_MAY_BE_ZERO) else math.nextafter(0, 1)
-            if not (math.isfinite(reading.value) and reading.value >= lowest):
-                message = f"{name}.{field}: {reading.value:g} is no amount; say unknown, with the reason"
-                raise HardwareError(message, where=document.where((*path, field, "value")))
+def _misread(loc: KeyPath, reason: str, document: Document) -> str:
+    """How to write a reading, by what stands there instead."""
+    written = _at(document.value, loc)
+    unit = next((words for suffix, words in _UNITS.items() if str(loc[-1]).endswith(suffix)), None)
+    if not isinstance(written, dict):
+        return f"write {{value: {_shortly(written)}, source: where it was read}}, or {{unknown: why}}"
+    if "value" in written and "source" not in written and set(written) == {"value"}:
+        return "the source is missing: where was the value read?"
+    if unit and isinstance(written.get("value"), str):
+        return f"{_shortly(written['value'])} is no number; write it in {unit}, without the unit"
+    return f"write {{value, source}} or {{unknown, remedy}} ({reason})"
 
 
-def _parts(machine: Machine) -> Iterator[tuple[KeyPath, str, Accelerator | Host]]:
-    yield ("host",), "host", machine.host
-    for index, accelerator in enumerate(machine.accelerators):
-        yield ("accelerators", index), f"accelerators.{index}", accelerator
+def _at(value: Any, loc: KeyPath) -> Any:
+    """What stands at a path that the document has."""
+    for key in loc:
+        value = value[key]
+    return value
+
+
+def _shortly(value: object) -> str:
+    text = repr(value).replace("'", '"')
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _refuse_mistakes(machine: Machine, document: Document) -> None:
+    for mistake in mistakes(machine):
+        name = ".".join(str(key) for key in mistake.path if key != "value")
+        where = document.where(mistake.path)
+        raise HardwareError(f"{name}: {mistake.message}", where=where, suggestion=mistake.suggestion)

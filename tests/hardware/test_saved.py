@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from deployadvisor.errors import DocumentError, HardwareError
-from deployadvisor.hardware.machine import value_of
+from deployadvisor.hardware.machine import NOT_READ, Accelerator, value_of
 from deployadvisor.hardware.saved import is_path, read_machine, save_machine
 
 from .replay import machine_names, replay
@@ -63,7 +66,8 @@ def test_a_path_that_cannot_be_written(name: str, tmp_path: Path):
         ("deployadvisor/machine@1", "deployadvisor/machine@9", '"schema" must be'),
         ("vendor: nvidia", "vendor: voodoo", "accelerators.0.vendor"),
         ("vendor: nvidia", "vender: nvidia", 'did you mean "vendor"'),
-        (TOTAL, "value: many", "accelerators.0.memory_total_gib: write {value, source}"),
+        (TOTAL, "value: many", 'accelerators.0.memory_total_gib: "many" is no number; write it in GiB'),
+        (TOTAL, "value: 80 GB", '"80 GB" is no number; write it in GiB (2**30 bytes), without the unit'),
         (TOTAL, "value: 0", "accelerators.0.memory_total_gib: 0 is no amount"),
         (TOTAL, "value: -1.5", "accelerators.0.memory_total_gib: -1.5 is no amount"),
         (TOTAL, "value: nan", "accelerators.0.memory_total_gib: nan is no amount"),
@@ -80,6 +84,67 @@ def test_a_wrong_file_names_the_line(old: str, new: str, expected: str, tmp_path
     assert caught.value.where is not None
     assert caught.value.where.source == path
     assert abs((caught.value.where.line or 0) - line) <= 1
+
+
+Edit = Callable[[dict[str, Any]], Any]
+
+
+def card(content: dict[str, Any]) -> dict[str, Any]:
+    return content["accelerators"][0]
+
+
+def known(value: Any) -> dict[str, Any]:
+    return {"value": value, "source": "a test"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (lambda c: card(c).update(memory_total_gib=80), "memory_total_gib: write {value: 80, source: where it was"),
+        (lambda c: card(c).update(memory_total_gib={"value": 80}), "memory_total_gib: the source is missing"),
+        (lambda c: card(c).update(memory_total=known(80)), 'no such field; did you mean "memory_total_gib"'),
+        (lambda c: card(c).update(power_cap_w=known("700 W")), '"700 W" is no number; write it in watts'),
+        (lambda c: card(c).update(memory_free_gib=known(500)), "500 GiB is more than the total of 140.401 GiB"),
+        (lambda c: card(c).update(memory_total_gib=known(143771)), "as MiB it would be 140.401 GiB"),
+        (lambda c: card(c).update(memory_total_gib={"unknown": ""}), "memory_total_gib: write {value, source}"),
+        (lambda c: card(c).update(driver_version=known("abc")), '"abc" is no version; write it like "580.159.04"'),
+        (lambda c: card(c).update(compute_capability=known("nine")), '"nine" is no version; write it like "9.0"'),
+        (lambda c: card(c).update(id="h2000"), 'did you mean "h200"'),
+        (lambda c: card(c).update(id="mi300x"), '"mi300x" is made by amd, not by nvidia'),
+        (lambda c: card(c).update(name="\x1b[31mred"), "name: has a character that cannot be printed"),
+        (
+            lambda c: card(c).update(links=known([{"to": 9, "kind": "nvlink"}])),
+            "no other nvidia accelerator with",
+        ),
+        (lambda c: card(c).update(used_by=known([{"who": "x", "memory_gib": known(-1)}])), "-1 is no amount"),
+        (lambda c: card(c).update(numa_node=known(-1)), "accelerators.0.numa_node: -1 is no amount"),
+        (lambda c: c["accelerators"].append(deepcopy(card(c))), "index 0 of nvidia stands here twice"),
+        (lambda c: c.update(accelerators=None), "accelerators: write a list, [] for none"),
+        (lambda c: c.pop("host"), "host: the field is missing"),
+        (lambda c: c["host"].update(memory_available_gib=known(4000)), "4000 GiB is more than the total"),
+        (lambda c: c["host"].update(cores=known(0)), "host.cores: 0 is no amount"),
+    ],
+)
+def test_what_cannot_be_is_refused(edit: Edit, expected: str, tmp_path: Path):
+    content = yaml.safe_load(Path(saved(tmp_path)).read_text())
+    edit(content)
+    path = tmp_path / "edited.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    with pytest.raises(HardwareError) as caught:
+        read_machine(str(path))
+    assert expected in str(caught.value)
+    assert caught.value.where is not None
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path: Path):
+    """Fields that were added since are not required."""
+    content = yaml.safe_load(Path(saved(tmp_path)).read_text())
+    card_before = content["accelerators"][0]
+    required = {name for name, field in Accelerator.model_fields.items() if field.is_required()}
+    content["accelerators"] = [{name: value for name, value in card_before.items() if name in required}]
+    path = tmp_path / "earlier.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert read_machine(str(path)).accelerators[0].ecc == NOT_READ
 
 
 @pytest.mark.parametrize("text", ["", "[]", "8x H200", "schema: 1"])
