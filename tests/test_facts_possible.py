@@ -6,11 +6,14 @@ from functools import cache
 from typing import Any
 
 import pytest
+from hardware.machines import machines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deployadvisor.catalog.regulations import regulations
+from deployadvisor.decide.vocabulary import Fact
+from deployadvisor.hardware.machine import Machine, Unknown
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.profile import Profile, allowed_values
 from deployadvisor.rulebook import load_rules
@@ -74,6 +77,40 @@ def test_facts_keep_to_the_assumptions(machine: str, strict: bool, answers: dict
     if found is not None:
         facts = found.situation.values()
         assert [one.id for one in ASSUMPTIONS if one.holds.evaluate(facts) is False] == []
+
+
+@given(machine=machines(), answers=ANSWERS, strict=st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_facts_of_any_machine_keep_to_the_assumptions(
+    machine: Machine, answers: dict[str, Any], strict: bool
+) -> None:
+    """The probe may find anything, in part: what it finds never leaves what the proofs are about."""
+    try:
+        profile = Profile.model_validate(answers)
+    except ValidationError:
+        return
+    found = Bench(load_rules(), machine).verdict(profile, strict=strict)
+    facts = found.situation.values()
+    assert [one.id for one in ASSUMPTIONS if one.holds.evaluate(facts) is False] == []
+    assert {name: value for name, value in facts.items() if not is_possible(FACTS[name], value)} == {}
+
+
+@given(machine=machines())
+@settings(max_examples=100, deadline=None)
+def test_a_card_that_nobody_could_read_is_never_no_card(machine: Machine) -> None:
+    """With a visible card of unknown memory the answer may be open, and it never says that there is none."""
+    unread = [card for card in machine.accelerators if card.visible and isinstance(card.memory_total_gib, Unknown)]
+    facts = Bench(load_rules(), machine).verdict(Profile.model_validate({})).situation
+    if unread:
+        texts = [fact.source or "" for fact in facts.known.values()] + list(facts.unknown.values())
+        assert not [text for text in texts if "no accelerator here" in text]
+
+
+def is_possible(fact: Fact, value: Any) -> bool:
+    """Whether a value is one that the vocabulary lists, or a number."""
+    if fact.type == "number":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return value in fact.values
 
 
 # What derived facts are computed from
