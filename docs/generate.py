@@ -75,6 +75,7 @@ def sandbox(page: str = "") -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
         shutil.copytree(DOCS / "examples", folder / "docs" / "examples")
+        shutil.copytree(ROOT / "tests" / "machines", folder / "tests" / "machines")
         shutil.copytree(ROOT / "rules", folder / "my-rules")
         for path, text in _FILE_TO_WRITE.findall(page):
             (folder / path).write_text(text, encoding="utf-8")

@@ -161,7 +161,8 @@ def test_probe_prints_and_saves(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     path = tmp_path / "machine.yaml"
     code, out, _ = run(capsys, "probe", "--save", str(path))
     assert code == 0
-    assert "host" in out
+    assert out.startswith("Host\n")
+    assert f"Wrote {path}" in out
     assert json.loads(run(capsys, "probe", "--json")[1])["schema"] == "deployadvisor/machine@1"
     assert run(capsys, "recommend", "--hardware", str(path), "--set", "data_sensitivity=public")[0] == 0
 
