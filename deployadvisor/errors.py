@@ -98,8 +98,8 @@ class RenderError(DeployAdvisorError):
     """Files that cannot be rendered or written; nothing has been changed on disk."""
 
 
-def nearest(word: str, options: Iterable[str]) -> str | None:
-    """The allowed word closest to ``word``, ignoring case, or None when none is near."""
+def nearest(word: str, options: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The allowed word closest to ``word``, ignoring case, or None when none has at least that ``likeness`` of 1."""
     by_folded = {option.casefold(): option for option in options}
-    matches = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=likeness)
     return by_folded[matches[0]] if matches else None

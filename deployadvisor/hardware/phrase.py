@@ -1,4 +1,7 @@
-"""Read the terms of a hardware phrase: cards, ``[N x] NAME [MEMORY]``, or the host, ``cpu MEMORY [N cores]``."""
+"""Read the terms of a hardware phrase: cards, the host, or an instance type of a cloud.
+
+Cards are ``[N x] NAME [MEMORY]``, the host is ``cpu MEMORY [N cores]``, an instance ``[CLOUD] TYPE``.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from deployadvisor.catalog.gpus import Gpu
-from deployadvisor.errors import DeployAdvisorError, HardwareError, Where
+from deployadvisor.catalog.instances import Instance, find_instance, instance_called
+from deployadvisor.errors import CatalogError, DeployAdvisorError, HardwareError, Where, nearest
 from deployadvisor.hardware.names import find_card, sizes_gb, take_size
 
 MAX_CARDS = 1024
 MAX_HOST_GIB = 65_536
 MAX_CORES = 4096
+_LIKE_A_TYPE = 0.8
+"""Types hold names of cards, so a card badly written is a little like some of them."""
 
 _COUNT = re.compile(r"([-0-9][0-9.,_]*)(?:\s*[×*]\s*|[xX]\s*|\s+[xX]\s+)(?=\S)")
 _COUNT_AFTER = re.compile(r"(?P<name>.+?)\s*[x×*]\s*(?P<count>[0-9]+)", re.IGNORECASE)
@@ -61,6 +67,14 @@ class HostTerm:
     term: Term
 
 
+@dataclass(frozen=True, slots=True)
+class InstanceTerm:
+    """A whole machine of a cloud."""
+
+    instance: Instance
+    term: Term
+
+
 def terms(text: str) -> Iterator[Term]:
     """Split a phrase at ``+``; an empty part is an error."""
     position = 0
@@ -73,14 +87,41 @@ def terms(text: str) -> Iterator[Term]:
         position += len(piece) + 1
 
 
-def read_term(term: Term) -> Cards | HostTerm:
+def read_term(term: Term) -> Cards | HostTerm | InstanceTerm:
     """What one term says; ``HardwareError`` for one that names nothing."""
     if term.text.casefold() == "none":
         term.refuse("stands alone, not beside other terms")
     try:
         return _host_term(term) if _is_host(term.text) else _cards(term)
     except DeployAdvisorError as error:
-        raise (error if error.where else _located(error, term)) from error
+        if error.where:
+            raise
+        if isinstance(error, CatalogError):
+            return _instance_term(term, error)
+        raise _located(error, term) from error
+
+
+def _instance_term(term: Term, no_card: CatalogError) -> InstanceTerm:
+    """The instance type that a term names which names no card; only now is the list of types read."""
+    instance = instance_called(term.text)
+    if instance:
+        return InstanceTerm(instance, term)
+    name, other = _without_count(term.text), _other_count(term.text)
+    for uncounted in (name, other["name"] if other else name):
+        if instance_called(uncounted):
+            term.refuse("an instance type takes no count: one machine at a time", remedy=f'write "{uncounted}"')
+    raise _located(_nearer_complaint(name, no_card), term) from no_card
+
+
+def _nearer_complaint(name: str, no_card: CatalogError) -> CatalogError:
+    """That ``name`` is no instance type where it is very much like one, and less like a card."""
+    try:
+        find_instance(name)
+    except CatalogError as no_instance:
+        near = [error.suggestion for error in (no_card, no_instance) if error.suggestion]
+        if no_instance.suggestion and nearest(name, near, likeness=_LIKE_A_TYPE) == no_instance.suggestion:
+            return no_instance
+    return no_card
 
 
 def _located(error: DeployAdvisorError, term: Term) -> HardwareError:
@@ -98,7 +139,7 @@ def _located(error: DeployAdvisorError, term: Term) -> HardwareError:
 
 def _count_hint(text: str) -> str | None:
     """How to write ``H100 x8`` and ``8 H100``."""
-    found = _COUNT_AFTER.fullmatch(text) or _COUNT_ALONE.fullmatch(text)
+    found = _other_count(text)
     if found is None:
         return None
     try:
@@ -108,10 +149,18 @@ def _count_hint(text: str) -> str | None:
     return f'write the count first: "{found["count"]}x {found["name"]}"'
 
 
+def _without_count(text: str) -> str:
+    counted = _COUNT.match(text)
+    return text[counted.end() :] if counted else text
+
+
+def _other_count(text: str) -> re.Match[str] | None:
+    return _COUNT_AFTER.fullmatch(text) or _COUNT_ALONE.fullmatch(text)
+
+
 def _is_host(text: str) -> bool:
     """It begins with cpu, speaks of RAM, or has only sizes: ``M3 Max (16-core CPU)`` is a card."""
-    counted = _COUNT.match(text)
-    words = text[counted.end() :] if counted else text
+    words = _without_count(text)
     return bool(_HOST_START.match(words) or _RAM.search(words) or not _left_over(words))
 
 
@@ -151,7 +200,7 @@ def _cards(term: Term) -> Cards:
         term.refuse(
             "a phrase names whole cards; a MIG slice is read by the probe or from a machine file", remedy=remedy
         )
-    gpu, size_gib = find_card(term.text[counted.end() :] if counted else term.text)
+    gpu, size_gib = find_card(_without_count(term.text))
     if size_gib is not None and gpu.vendor == "apple":
         _check_apple_size(gpu, size_gib, term)
     return Cards(gpu, count, size_gib)

@@ -1,14 +1,16 @@
 """Turn a hardware phrase into a machine: ``8x H200``, ``2x RTX 4090 + cpu 64GB 16 cores``, ``M3 Max 64GB``, ``none``.
 
 Terms are joined by ``+``. A term is cards, ``[N x] NAME [MEMORY]``, or the host, ``cpu MEMORY [N cores]`` or
-``MEMORY RAM``. What a phrase does not say stays unknown.
+``MEMORY RAM``. An instance type, ``[CLOUD] TYPE``, is a whole machine and stands alone. What a phrase does not
+say stays unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from deployadvisor.catalog.gpus import Gpu
+from deployadvisor.catalog.gpus import Gpu, gpus
+from deployadvisor.catalog.instances import Instance
 from deployadvisor.errors import HardwareError, Where
 from deployadvisor.hardware.apple import apple_accelerator, gpu_share, share_problem
 from deployadvisor.hardware.host import Os
@@ -23,7 +25,7 @@ from deployadvisor.hardware.machine import (
     Text,
     Unknown,
 )
-from deployadvisor.hardware.phrase import MAX_CARDS, Cards, HostTerm, read_term, terms
+from deployadvisor.hardware.phrase import MAX_CARDS, Cards, HostTerm, InstanceTerm, read_term, terms
 from deployadvisor.hardware.saved import is_path, read_machine
 
 MAX_PHRASE_CHARS = 400
@@ -54,10 +56,13 @@ def machine_from_phrase(text: str) -> Machine:
         unsaid = Unknown(unknown='the phrase is "none"')
         return Machine(description="none", host=_host(unsaid, unsaid, unsaid, unsaid))
     parts = [read_term(term) for term in terms(text)]
+    whole = next((part for part in parts if isinstance(part, InstanceTerm)), None)
+    if whole:
+        return _rented(text.strip(), whole, alone=len(parts) == 1)
     cards = [part for part in parts if isinstance(part, Cards)]
     hosts = [part for part in parts if isinstance(part, HostTerm)]
     _check_together(cards, hosts)
-    return _assembled(text.strip(), cards, hosts[0] if hosts else None)
+    return _assembled(text.strip(), cards, _described_host(cards, hosts[0] if hosts else None))
 
 
 def _check_text(text: str) -> None:
@@ -90,12 +95,12 @@ def _check_together(cards: Sequence[Cards], hosts: Sequence[HostTerm]) -> None:
         hosts[0].term.refuse(f"the memory of {name} is the host's memory", remedy=f'write it once, after "{name}"')
 
 
-def _assembled(description: str, cards: Sequence[Cards], host: HostTerm | None) -> Machine:
+def _assembled(description: str, cards: Sequence[Cards], host: Host) -> Machine:
     each = [part for part in cards for _ in range(part.count)]
     return Machine(
         description=description,
         accelerators=tuple(_accelerator(part, index) for index, part in enumerate(each)),
-        host=_described_host(cards, host),
+        host=host,
         problems=tuple(_problems(cards)),
     )
 
@@ -116,16 +121,16 @@ def _described_host(cards: Sequence[Cards], part: HostTerm | None) -> Host:
     return _host(_os(cards), arch, cores, memory)
 
 
-def _host(os: Known[Os] | Unknown, arch: Text, cores: Number, memory: Number) -> Host:
+def _host(os: Known[Os] | Unknown, arch: Text, cores: Number, memory: Number, unsaid: Unknown = _NOT_SAID) -> Host:
     return Host(
         os=os,
         arch=arch,
-        cpu_model=_NOT_SAID,
+        cpu_model=unsaid,
         cores=cores,
         memory_total_gib=memory,
         memory_available_gib=memory,
-        container=_NOT_SAID,
-        disk_free_gib=_NOT_SAID,
+        container=unsaid,
+        disk_free_gib=unsaid,
     )
 
 
@@ -136,6 +141,30 @@ def _os(cards: Sequence[Cards]) -> Known[Os] | Unknown:
         source = "assumed for a phrase with a data-centre card"
         return Known[Os](value="linux", source=source)
     return _NOT_SAID
+
+
+# Instances of a cloud
+
+
+def _rented(description: str, part: InstanceTerm, *, alone: bool) -> Machine:
+    if not alone:
+        part.term.refuse("an instance type is a whole machine and stands alone, not beside other terms")
+    instance = part.instance
+    cards = [Cards(gpus()[instance.gpu], instance.gpus, None)]
+    return _assembled(description, cards, _rented_host(instance))
+
+
+def _rented_host(instance: Instance) -> Host:
+    """Processors and memory as sold; how much of a local disk is free for models, no type says."""
+    unsaid = Unknown(unknown=f"the catalogue does not say it of {instance.id}")
+    linux = Known[Os](value="linux", source="assumed for a cloud instance")
+    return _host(linux, unsaid, _sold(instance.vcpus, instance), _sold(instance.memory_gib, instance), unsaid)
+
+
+def _sold(amount: float | None, instance: Instance) -> Number:
+    if amount is None:
+        return Unknown(unknown=f"the catalogue does not know it of {instance.id}")
+    return Known[float](value=amount, source=f"{instance.cloud} {instance.id}: {'; '.join(instance.source)}")
 
 
 # Accelerators

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from deployadvisor import recommend
 from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.instances import Instance, instances
 from deployadvisor.errors import DeployAdvisorError, HardwareError
-from deployadvisor.hardware.machine import Host, Machine, Unknown, value_of
+from deployadvisor.estimation import estimate
+from deployadvisor.hardware.machine import Accelerator, Host, Machine, Unknown, value_of
 from deployadvisor.hardware.saved import save_machine
 from deployadvisor.hardware.spec import MAX_PHRASE_CHARS, machine_from_phrase, resolve_hardware
 
@@ -203,6 +206,30 @@ def test_several_unified_chips_are_several_computers():
         ("M3 Max 0.5GB", "is sold with up to 128 GB"),
         ("M3 Max + H100", "takes no other accelerator"),
         ("M3 Max 64GB + cpu 64GB", "is the host's memory"),
+        ("4x H300", '"4x H300": "H300" is not an accelerator in the catalogue; did you mean "h800"?'),
+        (
+            "2x p5.48xlarge",
+            '"2x p5.48xlarge": an instance type takes no count: one machine at a time; write "p5.48xlarge"',
+        ),
+        ("1x aws p5.48xlarge", 'write "aws p5.48xlarge"'),
+        ("p5.48xlarge x2", 'an instance type takes no count: one machine at a time; write "p5.48xlarge"'),
+        ("2 a3-highgpu-8g", 'an instance type takes no count: one machine at a time; write "a3-highgpu-8g"'),
+        ("n3-H100x8 x2", 'write "n3-H100x8"'),
+        (
+            "p5.48xlarge + cpu 64GB",
+            'hardware:1:1: error: "p5.48xlarge": an instance type is a whole machine and stands alone',
+        ),
+        ("H100 + gcp a3-highgpu-8g", 'hardware:1:8: error: "gcp a3-highgpu-8g": an instance type is a whole machine'),
+        ("p5.48xlarge + p5.48xlarge", "stands alone, not beside other terms"),
+        ("p5.48xlarge + none", "stands alone"),
+        ("p5.48xlarg", '"p5.48xlarg" is not an instance type in the catalogue; did you mean "p5.48xlarge"?'),
+        (
+            "aws p5.49xlarge",
+            '"aws p5.49xlarge" is not an instance type in the catalogue; did you mean "aws p5.4xlarge"?',
+        ),
+        ("2x p5.48xlarg", '"2x p5.48xlarg": "p5.48xlarg" is not an instance type in the catalogue; did you mean'),
+        ("H100 + Standard_NC48ads_A100_v5", "hardware:1:8: error:"),
+        ("gpu 1x a10", "is not an instance type"),
         ("H100\x00", "cannot be printed"),
         ("x" * (MAX_PHRASE_CHARS + 1), "the limit is 400"),
     ],
@@ -253,6 +280,125 @@ def test_every_catalogue_name_is_a_phrase(gpu, count: int):
 def test_every_alias_and_id_is_a_phrase(gpu):
     for name in (gpu.id, *gpu.aliases):
         assert ids(f"2x {name}") == [gpu.id] * 2, name
+
+
+# Instance types of clouds
+
+
+def test_an_instance_type_is_a_whole_machine():
+    machine = machine_from_phrase(" aws p5.48xlarge ")
+    source = "aws p5.48xlarge: github.com/aws/karpenter-provider-aws@"
+    assert machine.description == "aws p5.48xlarge"
+    assert ids("aws p5.48xlarge") == ["h100-sxm"] * 8
+    assert (value_of(machine.host.cores), value_of(machine.host.memory_total_gib)) == (192, 2048)
+    assert value_of(machine.host.memory_available_gib) == 2048
+    assert value_of(machine.host.os) == "linux"
+    assert machine.host.cores.source.startswith(source)
+    assert machine.host.memory_total_gib.source.startswith(source)
+    assert {value_of(card.compute_capability) for card in machine.accelerators} == {"9.0"}
+
+
+def test_what_a_type_does_not_say_is_unknown():
+    host = machine_from_phrase("p5.48xlarge").host
+    unsaid = Unknown(unknown="the catalogue does not say it of p5.48xlarge")
+    assert (host.arch, host.cpu_model, host.container, host.disk_free_gib) == (unsaid,) * 4
+
+
+def test_memory_that_sources_contradict_each_other_on_is_unknown():
+    host = machine_from_phrase("n3-H100-SXM5x8").host
+    unread = Unknown(unknown="the catalogue does not know it of n3-H100-SXM5x8")
+    assert (host.memory_total_gib, host.memory_available_gib) == (unread, unread)
+    assert value_of(host.cores) == 192
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "Standard_ND96isr_H100_v5",
+        "azure ND96isr_H100_v5",
+        "AZURE standard_nd96isr_h100_V5",
+        "a3-highgpu-8g",
+        "gcp a3-highgpu-8g",
+        "GCP A3-HighGPU-8g",
+        "p5.48xlarge",
+    ],
+)
+def test_ways_to_write_eight_h100(phrase: str):
+    assert cards_without_source(phrase) == cards_without_source("8x H100")
+
+
+def cards_without_source(phrase: str) -> list[dict[str, object]]:
+    return [without_source(card) for card in machine_from_phrase(phrase).accelerators]
+
+
+def without_source(card: Accelerator) -> dict[str, object]:
+    readings = card.model_dump(exclude={"index"}).items()
+    return {name: value.get("value", "unknown") if isinstance(value, dict) else value for name, value in readings}
+
+
+@pytest.mark.parametrize("entry", instances().values(), ids=lambda entry: entry.id)
+def test_every_type_is_the_machine_of_its_cards(entry: Instance):
+    expected = cards_without_source(f"{entry.gpus}x {gpus()[entry.gpu].name}")
+    for phrase in (entry.id, entry.id.upper(), f"{entry.cloud} {entry.id}", *entry.aliases):
+        machine = machine_from_phrase(phrase)
+        assert [card.index for card in machine.accelerators] == list(range(entry.gpus))
+        assert [without_source(card) for card in machine.accelerators] == expected, phrase
+        assert value_of(machine.host.cores) == entry.vcpus
+        assert value_of(machine.host.memory_total_gib) == entry.memory_gib
+        assert Machine.model_validate(machine.model_dump(mode="json")) == machine
+
+
+@given(st.sampled_from(sorted(instances())), st.data())
+@settings(max_examples=100, deadline=None)
+def test_the_case_of_no_letter_counts(name: str, data: st.DataObject):
+    upper = data.draw(st.lists(st.booleans(), min_size=len(name), max_size=len(name)))
+    written = "".join(letter.upper() if up else letter.lower() for letter, up in zip(name, upper, strict=True))
+    assert cards_without_source(written) == cards_without_source(name)
+
+
+@pytest.mark.parametrize("phrase", ["8x H200", "2x A100 80GB + cpu 256GB", "M3 Max 64GB", "cpu 32GB", "none"])
+def test_the_list_of_types_is_not_read_for_other_phrases(phrase: str, monkeypatch: pytest.MonkeyPatch):
+    def read(name: str, kind: type) -> None:
+        raise AssertionError(f"{phrase} needs no {name}")
+
+    instances.cache_clear()
+    monkeypatch.setattr("deployadvisor.catalog.instances.load_entries", read)
+    machine_from_phrase(phrase)
+
+
+@given(st.sampled_from(sorted({label for gpu in gpus().values() for label in (gpu.name, *gpu.aliases)})), st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_misspelt_card_gets_the_answer_about_cards(name: str, data: st.DataObject):
+    at = data.draw(st.integers(0, len(name) - 1))
+    letter = data.draw(st.sampled_from(["", "x", "0"]))
+    assert "instance type" not in answer_to(f"4x {name[:at]}{letter}{name[at + 1 :]}")
+
+
+@pytest.mark.parametrize("phrase", ["RTXA6000 48GB", "RTX A400x 16GB", "RTX 4000 8GB"])
+def test_a_card_is_a_little_like_a_type_that_holds_its_name(phrase: str):
+    assert "is not an accelerator" in answer_to(phrase)
+
+
+def answer_to(phrase: str) -> str:
+    try:
+        return machine_from_phrase(phrase).description
+    except HardwareError as error:
+        return error.message
+
+
+def test_a_type_is_sized_like_its_cards():
+    rented = estimate("Qwen/Qwen2.5-72B-Instruct", "azure Standard_NC96ads_A100_v4")
+    phrased = estimate("Qwen/Qwen2.5-72B-Instruct", "4x A100 80GB PCIe")
+    assert rented.fit == phrased.fit
+
+
+def test_a_type_is_advised_on_like_its_cards():
+    question = {"data_sensitivity": "restricted", "requests_per_day": 50_000, "purpose": "production"}
+    rented = recommend(**question, hardware="p5.48xlarge")
+    phrased = recommend(**question, hardware="8x H100")
+    assert (rented.status, rented.route, rented.engine) == (phrased.status, phrased.route, phrased.engine)
+    assert rented.engine == "vllm"
+    assert rented.plan.gpus == phrased.plan.gpus
 
 
 # resolve_hardware

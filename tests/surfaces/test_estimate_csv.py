@@ -60,6 +60,12 @@ def test_rows_stay_in_order_and_a_bad_one_says_why(tmp_path: Path) -> None:
     assert "KV cache" in reasons[6]
 
 
+def test_hardware_is_one_card_and_no_whole_machine(tmp_path: Path) -> None:
+    (row,) = estimated(tmp_path, "1,Qwen/Qwen3-8B,p5.48xlarge,1,vllm,bf16,,,,,,1000,256,1")
+    assert row["fits"] == ""
+    assert "an instance type takes no count" in row["reason"]
+
+
 def test_cards_beyond_tensor_parallelism_are_copies(tmp_path: Path) -> None:
     one, four = estimated(
         tmp_path,
