@@ -12,6 +12,7 @@ import click
 
 from deployadvisor.catalog.engines import Engine, engines, find_engine
 from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
+from deployadvisor.catalog.instances import Instance, find_instance, instances
 from deployadvisor.catalog.models import Model, find_model, models
 from deployadvisor.catalog.providers import Provider, find_provider, providers
 from deployadvisor.catalog.regulations import Regulation, find_regulation, regulations
@@ -37,6 +38,11 @@ def _gpu(entry: Gpu) -> Row:
     memory, bandwidth = entry.usable_memory_gib, entry.memory_bandwidth_gb_s
     measures = (_text(memory, "{:.1f} GiB"), _text(bandwidth, "{:.0f} GB/s"), _text(entry.compute_capability))
     return (entry.id, entry.name, *measures)
+
+
+def _instance(entry: Instance) -> Row:
+    host = (_text(entry.vcpus), _text(entry.memory_gib, "{:g} GiB"))
+    return (entry.id, entry.cloud, f"{entry.gpus}x {entry.gpu}", *host)
 
 
 def _engine(entry: Engine) -> Row:
@@ -65,6 +71,7 @@ class _Kind:
 _KINDS = {
     "models": _Kind(("model", "parameters", "attention", "quality", "commercial use"), models, find_model, _model),
     "gpus": _Kind(("id", "name", "memory", "bandwidth", "compute capability"), gpus, find_gpu, _gpu),
+    "instances": _Kind(("type", "cloud", "cards", "vCPUs", "memory"), instances, find_instance, _instance),
     "engines": _Kind(("id", "version", "roles", "licence", "image"), engines, find_engine, _engine),
     "providers": _Kind(("id", "home", "regions", "training", "default model"), providers, find_provider, _provider),
     "regulations": _Kind(("id", "jurisdiction", "name", "名称"), regulations, find_regulation, _regulation),
@@ -74,6 +81,7 @@ _EXAMPLES = """\b
 Examples:
   deployadvisor catalog gpus h100
   deployadvisor catalog gpus --where vendor=amd --where "memory_gb>=192"
+  deployadvisor catalog instances gcp h100
   deployadvisor catalog models --where attention=mla --where "total_params<100e9"
   deployadvisor catalog models --show qwen3-8b
 """
@@ -92,7 +100,7 @@ Examples:
 @click.option("--show", "shown", metavar="NAME", help="One entry in full, with its sources.")
 @options.json_option
 def command(kind: str, words: tuple[str, ...], conditions: tuple[str, ...], shown: str | None, as_json: bool) -> int:
-    """List models, gpus, engines, providers or regulations, or show one of them.
+    """List models, gpus, instances, engines, providers or regulations, or show one of them.
 
     WORDS must stand in the row or in another name of the entry. A ? was not read anywhere.
     """

@@ -22,7 +22,9 @@ def entry_text(entry: BaseModel, title: str, also: Iterable[str] = ()) -> str:
     values = {name: _stated(value) for name, value in fields.items() if name not in _ELSEWHERE}
     known = {name: value for name, value in values.items() if not _is_empty(value)}
     missing = [name for name, value in values.items() if value is None]
-    body = yaml.safe_dump(known, sort_keys=False, allow_unicode=True, width=_WIDTH - 2, default_flow_style=None)
+    body = yaml.safe_dump(
+        known, sort_keys=False, allow_unicode=True, width=_WIDTH - 2, default_flow_style=_flow(known)
+    )
     parts = [f"{title}\n{textwrap.indent(body.rstrip(), '  ')}"]
     if missing:
         parts.append(_paragraph("not read, or no such part", ", ".join(missing)))
@@ -30,6 +32,11 @@ def entry_text(entry: BaseModel, title: str, also: Iterable[str] = ()) -> str:
     parts.append("\n".join(["read in", *(_bullet(source) for source in sources)]))
     parts.append(f"compared with its sources on {fields['checked_on']}")
     return "\n\n".join(parts)
+
+
+def _flow(known: dict[str, Any]) -> bool | None:
+    """Whether parts may stand in one line; PyYAML would write an entry without parts in one line altogether."""
+    return None if any(isinstance(value, (dict, list)) for value in known.values()) else False
 
 
 def _stated(value: Any) -> Any:
@@ -48,4 +55,5 @@ def _paragraph(heading: str, text: str) -> str:
 
 
 def _bullet(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+    words = " ".join(text.split())
+    return textwrap.fill(words, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.instances import instances
 from deployadvisor.catalog.models import models
 from deployadvisor.catalog.providers import providers
 from deployadvisor.catalog.regulations import regulations
@@ -51,6 +52,14 @@ class TestList:
         [
             (["models", "xyzzy"], 'no entry matches "xyzzy"'),
             (["gpus", "h1000"], 'no entry matches "h1000"; did you mean "H100"?'),
+            (["instances", "p5.48xlarges"], 'no entry matches "p5.48xlarges"; did you mean "p5.48xlarge"?'),
+            (
+                ["instances", "azure nd96isr h100 v5"],
+                (
+                    'no entry matches "azure nd96isr h100 v5"; as a name it means Standard_ND96isr_H100_v5, '
+                    "which --show explains"
+                ),
+            ),
             (["gpus", "vendor", "--where", "memory_gb>9000"], 'no entry matches "vendor memory_gb>9000"'),
             (
                 ["gpus", "英伟达4090显卡"],
@@ -100,6 +109,9 @@ class TestWhere:
                 ["gb10", "jetson-orin-64", "jetson-orin-32", "jetson-orin-nano"],
             ),
             ("gpus", ["usable_memory_gib>250", "vendor!=nvidia"], ["mi325x", "mi355x", "m3-ultra"]),
+            ("instances", ["cloud=AWS", "gpu=h100-sxm", "gpus>1"], ["p5.48xlarge"]),
+            ("instances", ["cloud=gcp", "nvlink=yes", "network_gbps>=3600", "gpus=4"], ["a4x-maxgpu-4g-metal"]),
+            ("instances", ["cloud=lambda", "memory_gib=?"], ["gpu_1x_a10", "gpu_1x_h100_pcie"]),
             ("engines", ["gates.vendors=huawei"], ["lmdeploy", "sglang"]),
             ("engines", ["lora.backend=pytorch"], ["lmdeploy"]),
             ("engines", ["gates.formats.mxfp4.native_from>=9.0"], ["vllm"]),
@@ -153,6 +165,8 @@ class TestWhere:
             ("engines", "id.length=3", "is not a field of id"),
             ("gpus", "__class__=x", "is not a field"),
             ("gpus", "model_fields=x", "is not a field"),
+            ("instances", "cloud=amazone", '"amazone" is not one of its values'),
+            ("instances", "memory_gb>1", '"memory_gb" is not a field; did you mean "memory_gib"?'),
         ],
     )
     def test_a_wrong_condition_is_refused(
@@ -186,6 +200,7 @@ class TestShow:
         [
             ("models", "qwen3-8b", "Qwen/Qwen3-8B"),
             ("gpus", "昇腾910B", "ascend-910b"),
+            ("instances", "oci bm.gpu.h100.8", "BM.GPU.H100.8"),
             ("engines", "llama.cpp", "llama_cpp"),
             ("providers", "Kimi", "moonshot"),
             ("regulations", "EU AI Act", "eu_ai_act"),
@@ -195,7 +210,8 @@ class TestShow:
         code, out, _ = run(capsys, kind, "--show", name)
         assert (code, out.splitlines()[0]) == (0, title)
         assert "\nread in\n  - " in out
-        assert out.endswith("compared with its sources on 2026-11-22\n")
+        day = "2026-11-28" if kind == "instances" else "2026-11-22"
+        assert out.endswith(f"compared with its sources on {day}\n")
         assert json.loads(run(capsys, kind, "--show", name, "--json")[1])["id"] == title
 
     @pytest.mark.parametrize(
@@ -203,6 +219,7 @@ class TestShow:
         [
             ("models", models()),
             ("gpus", gpus()),
+            ("instances", instances()),
             ("engines", engines()),
             ("providers", providers()),
             ("regulations", regulations()),
@@ -219,6 +236,11 @@ class TestShow:
             if value not in (None, "", [], {}) and field not in ("id", "source", "checked_on"):
                 assert field in shown
         assert all(" ".join(source.split()) in " ".join(out.split()) for source in entry["source"])
+
+    def test_an_entry_without_parts_stands_in_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        lines = run(capsys, "instances", "--show", "p3.2xlarge")[1].splitlines()
+        assert lines[:4] == ["p3.2xlarge", "  cloud: aws", "  gpu: v100-16g", "  gpus: 1"]
+        assert "  local_disk_gb, nvlink" in lines
 
     def test_unknown_is_said(self, capsys: pytest.CaptureFixture[str]) -> None:
         out = run(capsys, "gpus", "--show", "m5-ultra")[1]

@@ -178,7 +178,7 @@ def test_estimate_prints_a_ledger(capsys: pytest.CaptureFixture[str]) -> None:
     assert body["weights_gib"] == pytest.approx(8_190_735_360 * 2 / 2**30)
 
 
-@pytest.mark.parametrize("kind", ["models", "gpus", "engines", "providers", "regulations"])
+@pytest.mark.parametrize("kind", ["models", "gpus", "instances", "engines", "providers", "regulations"])
 def test_catalog_lists_and_filters(capsys: pytest.CaptureFixture[str], kind: str) -> None:
     code, out, _ = run(capsys, "catalog", kind)
     assert code == 0
