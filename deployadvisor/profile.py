@@ -126,7 +126,7 @@ class Profile(BaseModel):
     platform: Platform | Open | None = None
     """Where it is deployed."""
     hardware: Line | None = None
-    """``probe``, ``none``, a saved machine file, or a phrase such as ``8x H200`` or ``2x RTX 4090 + cpu 64GB``."""
+    """``probe``, ``none``, a machine file, an instance type (``p5.48xlarge``) or a phrase (``8x H200 + cpu 1TB``)."""
     languages: Words | Open | None = None
     """Languages of the texts: zh, en …"""
     modalities: Annotated[tuple[Modality, ...], Field(max_length=3)] | Open | None = None

@@ -30,6 +30,7 @@ from rule_schemas import RULE_SCHEMAS
 from deployadvisor import documents, recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.instances import instances
 from deployadvisor.catalog.models import models
 from deployadvisor.catalog.providers import providers
 from deployadvisor.catalog.regulations import obligations, regulations
@@ -234,6 +235,7 @@ def _counts(lang: str) -> str:
         "regulations": len(regulations()),
         "obligations": len(obligations()),
         "rentals": len(rentals()),
+        "instances": len(instances()),
         "rules": len(rules),
         "tests": sum(len(rule.tests) for rule in rules),
         "scenarios": len(load_scenarios(rulebook)),
@@ -246,13 +248,14 @@ _COUNTED = {
     "en": """\
 - {models} open-weight models (geometry, licence, quality class), {gpus} accelerators, {engines} engines in one pinned
   version each, {providers} hosted providers with {sold} current models, {regulations} regulations with {obligations}
-  obligations, {rentals} rental offers. Every entry names its source and the day it was checked.
+  obligations, {rentals} rental offers, {instances} instance types of clouds. Every entry names its source and the day
+  it was checked.
 - {rules} rules in three decisions (route, engine, provider) with {tests} tests beside them, {scenarios} whole
   scenarios, and {items} checklist items.""",
     "zh": """\
 - {models} 个开放权重模型、{gpus} 种加速卡、{engines} 个推理引擎（各锁定一个版本）、{providers} 家托管 API
-  供应商（{sold} 个在售模型）、{regulations} 部法规（{obligations} 条义务）、{rentals} 条租用报价；
-  每条都注明来源和核对日期。
+  供应商（{sold} 个在售模型）、{regulations} 部法规（{obligations} 条义务）、{rentals} 条租用报价、
+  {instances} 种云实例；每条都注明来源和核对日期。
 - {rules} 条规则（路线、引擎、供应商三个决策），规则旁附 {tests} 个测试；
   另有 {scenarios} 个完整场景和 {items} 项启动前检查项。""",
 }
@@ -262,7 +265,9 @@ def _excerpt(arguments: str) -> str:
     """One entry of a YAML file, by its id or key."""
     path, name = arguments.split()
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    start = next(at for at, line in enumerate(lines) if line.strip() in {f"- id: {name}", f"{name}:"})
+    whole, in_one_line = {f"- id: {name}", f"{name}:"}, f"{name}: {{"
+    texts = [line.strip() for line in lines]
+    start = next(at for at, text in enumerate(texts) if text in whole or text.startswith(in_one_line))
     indent = len(lines[start]) - len(lines[start].lstrip())
     inside = [lines[start]]
     for line in lines[start + 1 :]:

@@ -113,7 +113,10 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
 @click.argument("profile_path", metavar="[PROFILE]", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the answers to this profile file.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-@click.option("--hardware", help='What to run on: probe, none, a machine file, or a phrase like "2x RTX 4090".')
+@click.option(
+    "--hardware",
+    help='What to run on: probe, none, a machine file, an instance type, or a phrase like "2x RTX 4090".',
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Answer one question; repeatable.")
 @options.rules_option
 @options.overlay_option

@@ -51,7 +51,8 @@ def question_options(function: F) -> F:
         click.option("--strict", is_flag=True, help="Assume nothing: what is left out stays open."),
         click.option("--rules", "rules_folder", type=click.Path(path_type=Path), help="Folder of rules to use."),
         click.option(
-            "--hardware", help='What to run on: probe, none, a machine file, or a phrase like "2x RTX 4090".'
+            "--hardware",
+            help='What to run on: probe, none, a machine file, an instance type, or a phrase like "2x RTX 4090".',
         ),
         click.option(
             "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Answer one question; repeatable."
