@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from deployadvisor.catalog.lookup import Names, fold, load_entries
+from deployadvisor.catalog.pci import GfxTarget, PciId, by_pci_id, check_maker
 from deployadvisor.catalog.provenance import Sourced
 
 Vendor = Literal["nvidia", "amd", "apple", "intel", "huawei"]
@@ -64,8 +65,12 @@ class Gpu(Sourced):
     """Bandwidth of all links of one accelerator, both directions added."""
     tdp_w: PositiveFloat | None
     pcie_gen: int | None
-    pci_ids: tuple[str, ...] = ()
-    """Vendor and device on the PCI bus, such as ``10de:2335``; several cards may share one."""
+    pci_ids: tuple[PciId, ...] = ()
+    """Every id that a source gives to it; parts that share one are told apart by memory or name."""
+    pci_ids_source: str | None = None
+    gfx_target: GfxTarget | None = None
+    """AMD's name for the instruction set, which decides what ROCm software runs."""
+    gfx_target_source: str | None = None
     consumer: bool = False
     """Sold for desktops and laptops, not for data centres."""
     notes: str = ""
@@ -109,6 +114,18 @@ class Gpu(Sourced):
             raise ValueError(f"cuda_gib {self.cuda_gib} needs a source and a larger memory_gib")
         return self
 
+    @model_validator(mode="after")
+    def ids_have_a_source_and_are_the_makers(self) -> Self:
+        """Refuse PCI ids and targets from nowhere, and ids of another maker."""
+        if bool(self.pci_ids) != (self.pci_ids_source is not None):
+            raise ValueError("pci_ids and pci_ids_source go together")
+        if (self.gfx_target is None) != (self.gfx_target_source is None):
+            raise ValueError("gfx_target and gfx_target_source go together")
+        if self.gfx_target is not None and self.vendor != "amd":
+            raise ValueError("only AMD has a gfx_target")
+        check_maker(self.pci_ids, self.vendor)
+        return self
+
     @property
     def driver_gib(self) -> float | None:
         """What the driver keeps for itself of a whole card."""
@@ -150,8 +167,17 @@ def find_gpu(text: str) -> Gpu:
 
 
 def gpus_by_pci(pci_id: str) -> tuple[Gpu, ...]:
-    """All accelerators that show this identity on the PCI bus."""
-    return tuple(gpu for gpu in gpus().values() if pci_id in gpu.pci_ids)
+    """Every accelerator with this PCI id, in either case of letters; none for an id that is not listed.
+
+    >>> [gpu.id for gpu in gpus_by_pci("1002:744C")]
+    ['rx-7900xt', 'rx-7900xtx']
+    """
+    return _pci_index().get(pci_id.lower(), ())
+
+
+@cache
+def _pci_index() -> Mapping[str, tuple[Gpu, ...]]:
+    return by_pci_id(gpus().values())
 
 
 @cache

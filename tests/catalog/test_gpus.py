@@ -7,7 +7,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
+from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus, gpus_by_pci
 from deployadvisor.catalog.lookup import Names, load_entries
 from deployadvisor.errors import CatalogError
 from deployadvisor.resources import catalog_file
@@ -74,9 +74,12 @@ TYPED_NAMES = {
 }
 OTHER_PARTS = (
     "NVIDIA GeForce RTX 4090 Laptop GPU",
-    "NVIDIA GeForce RTX 4090 D",
+    "NVIDIA GeForce RTX 5090 D",
+    "NVIDIA GeForce RTX 3050",
     "NVIDIA GeForce RTX 4060 Ti",
     "NVIDIA GeForce RTX 5060 Ti",
+    "AMD Radeon RX 9060 XT",
+    "GTX 1060",
     "RTX 6000",
     "910B4",
     "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
@@ -179,6 +182,78 @@ def test_unknown_memory_stays_unknown() -> None:
     assert gpu.memory_basis == "unknown"
 
 
+PCI_IDS = {
+    "10de:1eb8": ["t4"],
+    "10de:1db4": ["v100-16g"],
+    "10de:1db6": ["v100-32g"],
+    "10de:20b0": ["a100-40g-sxm"],
+    "10de:20b2": ["a100-80g-sxm"],
+    "10de:20b5": ["a100-80g-pcie"],
+    "10de:20f1": ["a100-40g-pcie"],
+    "10de:2204": ["rtx-3090"],
+    "10de:2236": ["a10"],
+    "10de:25b6": ["a16"],
+    "10de:2321": ["h100-nvl"],
+    "10de:2330": ["h100-sxm"],
+    "10de:2331": ["h100-pcie"],
+    "10de:2335": ["h200"],
+    "10de:2684": ["rtx-4090"],
+    "10de:26b9": ["l40s"],
+    "10de:27b8": ["l4"],
+    "10de:2805": ["rtx-4060ti-16g"],
+    "10de:2901": ["b200"],
+    "10de:2b85": ["rtx-5090"],
+    "10de:2bb5": ["rtx-pro-6000"],
+    "10de:2d04": ["rtx-5060ti-16g"],
+    "10de:2e12": ["gb10"],
+    "1002:740c": ["mi250x"],
+    "1002:740f": ["mi210"],
+    "1002:744c": ["rx-7900xt", "rx-7900xtx"],
+    "1002:74a1": ["mi300x"],
+    "1002:74a5": ["mi325x"],
+    "1002:75a3": ["mi355x"],
+    "1002:7550": ["rx-9070xt"],
+    "8086:e20b": ["arc-b580"],
+    "8086:e211": ["arc-b60"],
+    "1da3:1060": ["gaudi3"],
+    "19e5:d802": ["ascend-910b"],
+    "19e5:d803": ["ascend-910c"],
+}
+TARGETS = {
+    "mi250x": "gfx90a",
+    "mi300x": "gfx942",
+    "mi355x": "gfx950",
+    "rx-7900xtx": "gfx1100",
+}
+
+
+@pytest.mark.parametrize("pci_id", sorted(PCI_IDS))
+def test_a_pci_id_leads_to_all_parts_that_have_it(pci_id: str) -> None:
+    assert [gpu.id for gpu in gpus_by_pci(pci_id)] == PCI_IDS[pci_id]
+    assert gpus_by_pci(pci_id.upper()) == gpus_by_pci(pci_id)
+
+
+@pytest.mark.parametrize("pci_id", ["10de:2717", "10de:22a3", "1002:164e", "8086:a780", "2335", ""])
+def test_laptop_parts_switches_and_unknown_ids_lead_nowhere(pci_id: str) -> None:
+    assert gpus_by_pci(pci_id) == ()
+
+
+@pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
+def test_pci_ids_are_listed_once_and_lead_back(gpu: Gpu) -> None:
+    assert sorted(set(gpu.pci_ids)) == list(gpu.pci_ids)
+    assert all(gpu in gpus_by_pci(pci_id) for pci_id in gpu.pci_ids)
+
+
+def test_only_chips_without_a_pci_device_have_no_id() -> None:
+    without = {gpu.id for gpu in gpus().values() if not gpu.pci_ids and gpu.vendor != "apple"}
+    assert without == {f"jetson-orin-{board}" for board in ("nano", "32", "64")}
+
+
+def test_amd_parts_have_their_compiler_target() -> None:
+    assert {gpu_id: gpus()[gpu_id].gfx_target for gpu_id in TARGETS} == TARGETS
+    assert all((gpu.gfx_target is not None) == (gpu.vendor == "amd") for gpu in gpus().values())
+
+
 def test_consumer_parts() -> None:
     consumer = {gpu.id for gpu in gpus().values() if gpu.consumer}
     assert {"rtx-3090", "rtx-4090", "rtx-5090", "arc-b580", "m4-max"} <= consumer
@@ -199,6 +274,16 @@ def test_consumer_parts() -> None:
         ({"memory_bandwidth_gb_s": 5_300_000}, "less than or equal to 50000"),
         ({"fp16_dense_tflops": 1_307_000}, "less than or equal to 20000"),
         ({"memory_gb": -192}, "greater than 0"),
+        ({"pci_ids": ["1002:74A1"]}, "should match pattern"),
+        ({"pci_ids": ["74a1"]}, "should match pattern"),
+        ({"pci_ids": ["10de:2330"]}, "10de:2330 is not an id of amd"),
+        ({"pci_ids": ["1234:74a1"]}, "1234:74a1 is not an id of amd"),
+        ({"pci_ids": []}, "pci_ids and pci_ids_source go together"),
+        ({"pci_ids_source": None}, "pci_ids and pci_ids_source go together"),
+        ({"gfx_target": "942"}, "should match pattern"),
+        ({"gfx_target": None}, "gfx_target and gfx_target_source go together"),
+        ({"gfx_target_source": None}, "gfx_target and gfx_target_source go together"),
+        ({"vendor": "nvidia", "pci_ids": [], "pci_ids_source": None}, "only AMD has a gfx_target"),
     ],
 )
 def test_a_wrong_entry_is_refused(change: dict[str, object], complaint: str) -> None:
