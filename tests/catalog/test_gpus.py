@@ -12,7 +12,7 @@ from deployadvisor.catalog.lookup import Names, load_entries
 from deployadvisor.errors import CatalogError
 from deployadvisor.resources import catalog_file
 
-OWN_FILES = ("gpus", "models", "model_defaults", "rentals")
+OWN_FILES = ("gpus", "integrated", "models", "model_defaults", "rentals")
 
 PRINTED_NAMES = {
     "NVIDIA H100 80GB HBM3": "h100-sxm",
