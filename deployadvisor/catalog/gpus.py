@@ -170,7 +170,7 @@ def gpus_by_pci(pci_id: str) -> tuple[Gpu, ...]:
     """Every accelerator with this PCI id, in either case of letters; none for an id that is not listed.
 
     >>> [gpu.id for gpu in gpus_by_pci("1002:744C")]
-    ['rx-7900xt', 'rx-7900xtx']
+    ['rx-7900gre', 'rx-7900xt', 'rx-7900xtx']
     """
     return _pci_index().get(pci_id.lower(), ())
 

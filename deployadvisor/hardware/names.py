@@ -7,7 +7,7 @@ catalogue's; this module only knows which words of a name tell variants of one c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
 from deployadvisor.errors import CatalogError, HardwareError
@@ -103,14 +103,14 @@ def _measures(card: Gpu, total_gib: float) -> bool:
 
 def _family(words: str, base: Gpu | None, *, any_form: bool = False) -> tuple[Gpu, ...]:
     """Variants of one card, those shaped like ``base`` first: same name but for brand, shape and memory."""
-    core = _core(base.name) if base else _core(words)
+    cores = {_core(words), _core(base.name)} if base else {_core(words)}
     forms = frozenset[str]() if any_form else _forms(words)
-    cards = [card for card in gpus().values() if _is_called(card, core) and _has_forms(card, forms)]
+    cards = [card for card in gpus().values() if _is_called(card, cores) and _has_forms(card, forms)]
     return tuple(sorted(cards, key=lambda card: base is None or _shape(card) != _shape(base)))
 
 
-def _is_called(card: Gpu, core: frozenset[str]) -> bool:
-    return bool(core) and any(_core(label) == core for label in (card.name, *card.aliases))
+def _is_called(card: Gpu, cores: Set[frozenset[str]]) -> bool:
+    return any(core and core in cores for core in map(_core, (card.name, *card.aliases)))
 
 
 def _has_forms(card: Gpu, forms: frozenset[str]) -> bool:

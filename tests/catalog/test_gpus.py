@@ -42,6 +42,24 @@ PRINTED_NAMES = {
     "Intel(R) Arc(TM) B580 Graphics": "arc-b580",
     "Apple M3 Max": "m3-max",
     "Ascend910B": "ascend-910b",
+    "Tesla K80": "k80",
+    "Tesla P40": "p40",
+    "Tesla M40 24GB": "m40-24g",
+    "NVIDIA GH200 480GB": "gh200",
+    "NVIDIA H20-3e": "h20-141g",
+    "NVIDIA GeForce RTX 4090 D": "rtx-4090d",
+    "NVIDIA TITAN RTX": "titan-rtx",
+    "Quadro RTX 8000": "quadro-rtx-8000",
+    "NVIDIA RTX 4000 SFF Ada Generation": "rtx-4000-sff-ada",
+    "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition": "rtx-pro-6000-max-q",
+    "NVIDIA Thor": "jetson-thor",
+    "AMD Radeon RX 7900 GRE": "rx-7900gre",
+    "AMD Radeon PRO W7900 Dual Slot": "w7900",
+    "AMD Radeon Pro V620": "v620",
+    "AMD Radeon AI PRO R9700": "r9700",
+    "AMD Instinct MI308X": "mi308x",
+    "Radeon 8060S Graphics": "strix-halo",
+    "Intel(R) Arc(TM) A770 Graphics": "arc-a770",
 }
 TYPED_NAMES = {
     "4090": "rtx-4090",
@@ -71,6 +89,15 @@ TYPED_NAMES = {
     "rtx a6000": "a6000",
     "MI300X": "mi300x",
     "M2 Ultra": "m2-ultra",
+    "p40": "p40",
+    "MI50": "mi50-16g",
+    "2060": "rtx-2060",
+    "2060 12g": "rtx-2060-12g",
+    "4060 Ti 8GB": "rtx-4060ti-8g",
+    "6800 XT": "rx-6800xt",
+    "Strix Halo": "strix-halo",
+    "Jetson Thor": "jetson-thor",
+    "Jetson Orin 16GB": "jetson-orin-nx-16",
 }
 OTHER_PARTS = (
     "NVIDIA GeForce RTX 4090 Laptop GPU",
@@ -91,7 +118,7 @@ OTHER_PARTS = (
 
 
 def test_all_accelerators_are_listed() -> None:
-    assert len(gpus()) == 85
+    assert len(gpus()) == 180
 
 
 @pytest.mark.parametrize("name", sorted({*PRINTED_NAMES, *TYPED_NAMES}))
@@ -129,7 +156,7 @@ def test_one_name_never_means_two_entries() -> None:
 @pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
 def test_every_entry_says_where_and_when_it_was_read(gpu: Gpu) -> None:
     assert all(gpu.source)
-    assert gpu.checked_on.isoformat() == "2026-11-22"
+    assert gpu.checked_on.isoformat() in {"2026-11-22", "2026-11-28"}
 
 
 @pytest.mark.parametrize("gpu", gpus().values(), ids=lambda gpu: gpu.id)
@@ -183,6 +210,9 @@ def test_unknown_memory_stays_unknown() -> None:
 
 
 PCI_IDS = {
+    "10de:102d": ["k80"],
+    "10de:1b38": ["p40"],
+    "10de:17fd": ["m40-12g", "m40-24g"],
     "10de:1eb8": ["t4"],
     "10de:1db4": ["v100-16g"],
     "10de:1db6": ["v100-32g"],
@@ -192,27 +222,35 @@ PCI_IDS = {
     "10de:20f1": ["a100-40g-pcie"],
     "10de:2204": ["rtx-3090"],
     "10de:2236": ["a10"],
-    "10de:25b6": ["a16"],
+    "10de:25b6": ["a16", "a2"],
     "10de:2321": ["h100-nvl"],
     "10de:2330": ["h100-sxm"],
     "10de:2331": ["h100-pcie"],
     "10de:2335": ["h200"],
+    "10de:2342": ["gh200"],
     "10de:2684": ["rtx-4090"],
     "10de:26b9": ["l40s"],
     "10de:27b8": ["l4"],
+    "10de:2803": ["rtx-4060ti-8g"],
     "10de:2805": ["rtx-4060ti-16g"],
     "10de:2901": ["b200"],
     "10de:2b85": ["rtx-5090"],
     "10de:2bb5": ["rtx-pro-6000"],
-    "10de:2d04": ["rtx-5060ti-16g"],
+    "10de:2d04": ["rtx-5060ti-8g", "rtx-5060ti-16g"],
     "10de:2e12": ["gb10"],
-    "1002:740c": ["mi250x"],
+    "1002:1586": ["strix-halo"],
+    "1002:66a1": ["mi50-16g", "mi50-32g", "mi60"],
+    "1002:73bf": ["rx-6800", "rx-6800xt", "rx-6900xt"],
+    "1002:740c": ["mi250", "mi250x"],
     "1002:740f": ["mi210"],
-    "1002:744c": ["rx-7900xt", "rx-7900xtx"],
+    "1002:744c": ["rx-7900gre", "rx-7900xt", "rx-7900xtx"],
+    "1002:744a": ["w7900"],
     "1002:74a1": ["mi300x"],
+    "1002:74a2": ["mi308x"],
     "1002:74a5": ["mi325x"],
     "1002:75a3": ["mi355x"],
-    "1002:7550": ["rx-9070xt"],
+    "1002:7550": ["rx-9070", "rx-9070xt"],
+    "8086:56a0": ["arc-a770"],
     "8086:e20b": ["arc-b580"],
     "8086:e211": ["arc-b60"],
     "1da3:1060": ["gaudi3"],
@@ -220,10 +258,19 @@ PCI_IDS = {
     "19e5:d803": ["ascend-910c"],
 }
 TARGETS = {
+    "mi50-32g": "gfx906",
+    "mi100": "gfx908",
     "mi250x": "gfx90a",
     "mi300x": "gfx942",
+    "mi308x": "gfx942",
     "mi355x": "gfx950",
+    "rx-6800": "gfx1030",
     "rx-7900xtx": "gfx1100",
+    "rx-7800xt": "gfx1101",
+    "rx-7600": "gfx1102",
+    "strix-halo": "gfx1151",
+    "rx-9060xt-16g": "gfx1200",
+    "r9700": "gfx1201",
 }
 
 
@@ -246,7 +293,7 @@ def test_pci_ids_are_listed_once_and_lead_back(gpu: Gpu) -> None:
 
 def test_only_chips_without_a_pci_device_have_no_id() -> None:
     without = {gpu.id for gpu in gpus().values() if not gpu.pci_ids and gpu.vendor != "apple"}
-    assert without == {f"jetson-orin-{board}" for board in ("nano", "32", "64")}
+    assert without == {f"jetson-orin-{board}" for board in ("nano", "nx-8", "nx-16", "32", "64")}
 
 
 def test_amd_parts_have_their_compiler_target() -> None:

@@ -29,7 +29,7 @@ SEEN = {
     "8086:7d67": ("arrow-lake", None),
     "8086:64a0": ("lunar-lake", None),
 }
-CARDS = ("10de:2335", "1002:744c", "1002:7550", "8086:56a0", "8086:e20b", "19e5:d802", "1da3:1060")
+CARDS = ("10de:2335", "1002:744c", "1002:7550", "8086:56a0", "8086:e20b", "8086:0bda", "19e5:d802", "1da3:1060")
 
 
 @pytest.mark.parametrize("pci_id", sorted(SEEN))
@@ -47,7 +47,7 @@ def test_cards_and_unknown_devices_are_not_integrated(pci_id: str) -> None:
     assert not is_integrated(pci_id)
 
 
-@pytest.mark.parametrize("pci_id", ["10de:2e12"])
+@pytest.mark.parametrize("pci_id", ["10de:2e12", "10de:2b00", "1002:1586"])
 def test_chips_worth_planning_with_are_integrated_too(pci_id: str) -> None:
     assert integrated_by_pci(pci_id) is None
     assert is_integrated(pci_id)

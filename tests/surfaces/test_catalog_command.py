@@ -45,7 +45,7 @@ def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 class TestList:
     def test_words_narrow_and_aliases_count(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert found(capsys, "gpus", "dgx") == ["gb10"]
-        assert found(capsys, "gpus", "rtx", "blackwell") == ["rtx-pro-6000"]
+        assert found(capsys, "gpus", "rtx", "blackwell", "server") == ["rtx-pro-6000"]
 
     @pytest.mark.parametrize(
         ("arguments", "line"),
@@ -98,17 +98,23 @@ class TestWhere:
     @pytest.mark.parametrize(
         ("kind", "conditions", "ids"),
         [
-            ("gpus", ["vendor=amd", "memory_gb>=250"], ["mi325x", "mi355x"]),
-            ("gpus", ["vendor = AMD", "memory_gb < 100", "consumer=no"], ["mi210", "mi250x"]),
+            ("gpus", ["vendor=amd", "memory_gb>=250"], ["mi325x", "mi350x", "mi355x"]),
+            (
+                "gpus",
+                ["vendor = AMD", "memory_gb < 100", "memory_gb > 50", "consumer=no"],
+                ["mi210", "mi250", "mi250x"],
+            ),
+            ("gpus", ["pci_ids=1002:744c"], ["rx-7900gre", "rx-7900xt", "rx-7900xtx"]),
+            ("gpus", ["gfx_target=gfx942"], ["mi300x", "mi308x", "mi325x"]),
             ("gpus", ["compute_capability>=12.1"], ["gb10"]),
             ("gpus", ["compute_capability=10.3"], ["b300", "gb300"]),
             ("gpus", ["memory_gb=?"], ["m5-pro", "m5-ultra"]),
             (
                 "gpus",
                 ["unified_memory=yes", "vendor=nvidia"],
-                ["gb10", "jetson-orin-64", "jetson-orin-32", "jetson-orin-nano"],
+                ["gb10", "jetson-thor", *(f"jetson-orin-{board}" for board in ("64", "32", "nx-16", "nx-8", "nano"))],
             ),
-            ("gpus", ["usable_memory_gib>250", "vendor!=nvidia"], ["mi325x", "mi355x", "m3-ultra"]),
+            ("gpus", ["usable_memory_gib>250", "vendor!=nvidia"], ["mi325x", "mi350x", "mi355x", "m3-ultra"]),
             ("instances", ["cloud=AWS", "gpu=h100-sxm", "gpus>1"], ["p5.48xlarge"]),
             ("instances", ["cloud=gcp", "nvlink=yes", "network_gbps>=3600", "gpus=4"], ["a4x-maxgpu-4g-metal"]),
             ("instances", ["cloud=lambda", "memory_gib=?"], ["gpu_1x_a10", "gpu_1x_h100_pcie"]),
