@@ -190,10 +190,13 @@ def _accelerator(part: Cards, index: int) -> Accelerator:
 
 
 def _memory(part: Cards) -> Number:
-    """Apple chips are sold with several sizes; other cards have what the catalogue says."""
+    """Chips that share the host's memory are sold with several sizes; other cards have what the catalogue says."""
     gpu = part.gpu
     if gpu.vendor == "apple" and part.size_gib:
         return Known[float](value=part.size_gib, source="phrase")
+    if gpu.memory_options_gb and part.size_gib and gpu.usable_memory_gib and gpu.memory_gb:
+        value = gpu.usable_memory_gib * part.size_gib / gpu.memory_gb
+        return Known[float](value=value, source=f"phrase; {gpu.memory_basis}")
     if gpu.usable_memory_gib is None:
         remedy = f'write it in the phrase, like "{gpu.name} 64GB"' if gpu.vendor == "apple" else None
         return Unknown(unknown=f"the catalogue does not know the memory of {gpu.name}", remedy=remedy)

@@ -127,6 +127,22 @@ def test_the_whole_of_a_card_with_two_dies_is_two_devices():
     assert [value_of(die.memory_total_gib) for die in machine_from_phrase("2x MI250X").accelerators] == [63.98] * 2
 
 
+@pytest.mark.parametrize(
+    ("phrase", "marketed_gb"), [("Strix Halo", 128), ("Strix Halo 64GB", 64), ("8060S 128GB", 128)]
+)
+def test_other_chips_sold_with_several_sizes_have_the_one_that_is_said(phrase: str, marketed_gb: float):
+    machine = machine_from_phrase(phrase)
+    (chip,) = machine.accelerators
+    assert (chip.id, chip.kind, chip.unified_memory) == ("strix-halo", "integrated", True)
+    assert value_of(chip.memory_total_gib) == pytest.approx(marketed_gb * 1e9 / 2**30)
+    assert machine.host.memory_total_gib == chip.memory_total_gib
+
+
+def test_a_size_that_a_chip_is_not_sold_with_is_refused():
+    with pytest.raises(HardwareError, match=r"64 GB \(strix-halo\), 128 GB \(strix-halo\)"):
+        machine_from_phrase("Strix Halo 80GB")
+
+
 def test_apple_memory_is_the_largest_size_where_the_phrase_says_none():
     (chip,) = machine_from_phrase("M3 Max").accelerators
     assert value_of(chip.memory_total_gib) == gpus()["m3-max"].memory_gb
