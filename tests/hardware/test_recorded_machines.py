@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deployadvisor.hardware.machine import Accelerator, Known, Machine, Unknown, value_of
+from deployadvisor.hardware.machine import Accelerator, Known, Link, Machine, Unknown, value_of
 from deployadvisor.hardware.saved import save_machine
 
 from .replay import machine_names, replay
@@ -44,18 +44,48 @@ def test_h200_x1():
     assert value_of(card.compute_capability) == "9.0"
     assert (value_of(card.driver_version), value_of(card.runtime_version)) == ("580.159.04", "13.0")
     assert value_of(machine.host.memory_total_gib) == GIB(125.867, abs=1e-2)
-    assert value_of(machine.host.memory_available_gib) == GIB(124.889, abs=1e-2)
+    assert value_of(machine.host.memory_available_gib) == GIB(125.345, abs=1e-2)
     assert value_of(machine.host.cores) == 16
-    assert value_of(machine.host.container) is False
+    assert value_of(machine.host.container) is True
     assert value_of(machine.host.cpu_model) == "Intel(R) Xeon(R) Processor"
     assert machine.problems == ()
+
+
+def test_h200_x1_in_detail():
+    machine = replay("h200-x1")
+    card, host = only(machine), machine.host
+    assert (value_of(card.ecc), value_of(card.display_attached)) == (True, False)
+    assert (value_of(card.pcie_generation), value_of(card.pcie_width)) == (5, 16)
+    assert (value_of(card.power_cap_w), value_of(card.pci_id)) == (700, "10de:2335")
+    assert value_of(card.links) == ()
+    assert isinstance(card.numa_node, Unknown), "the kernel wrote -1"
+    (use,) = value_of(card.used_by) or ()
+    assert (use.who, value_of(use.memory_gib)) == ("driver, and what it shows to nobody", GIB(0.6006, abs=1e-3))
+    assert "amx_tile" in (value_of(host.cpu_features) or ())
+    assert (value_of(host.numa_nodes), value_of(host.shared_memory_gib)) == (1, 128)
+    assert (value_of(host.open_files_limit), value_of(host.locked_memory_limit)) == ("20000", "unlimited")
+    assert value_of(host.ports_in_use) == (2024,)
+    assert (value_of(host.wsl), value_of(host.kernel), value_of(host.python)) == (False, "6.18.44", "3.12.3")
 
 
 def test_h200_x2():
     machine = replay("h200-x2")
     assert ids(machine) == ["h200", "h200"]
     assert [card.index for card in machine.accelerators] == [0, 1]
+    assert [value_of(card.links) for card in machine.accelerators] == [
+        (Link(to=1, kind="nvlink", lanes=18),),
+        (Link(to=0, kind="nvlink", lanes=18),),
+    ]
     assert machine.problems == ()
+
+
+def test_h200_x2_busy():
+    first, second = replay("h200-x2-busy").accelerators
+    assert value_of(first.memory_free_gib) == GIB(119.286, abs=1e-3)
+    assert value_of(second.memory_free_gib) == GIB(139.798, abs=1e-3)
+    process, rest = value_of(first.used_by) or ()
+    assert (process.who, value_of(process.memory_gib)) == ("program (639)", GIB(20.506, abs=1e-3))
+    assert value_of(rest.memory_gib) == GIB(0.609, abs=1e-3)
 
 
 def test_mig_slice():
