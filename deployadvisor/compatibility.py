@@ -15,8 +15,9 @@ from deployadvisor.catalog.engines import Engine, capability, engines
 from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.decide.conditions import Facts
-from deployadvisor.hardware.machine import Machine, Unknown, value_of
-from deployadvisor.sizing.cards import Cards, card_groups, host_cards
+from deployadvisor.hardware.machine import Unknown
+from deployadvisor.site import Site
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.choice import PrecisionChoice, best_precision
 from deployadvisor.sizing.geometry import Geometry, geometry_of
 from deployadvisor.sizing.memory import Fit, Load
@@ -46,16 +47,6 @@ class Demand:
     def full_sequences(self, context_tokens: int) -> int:
         """Sequences of full length that hold as many tokens as the peak's average requests; at least one."""
         return max(1, math.ceil(self.peak_concurrency * min(self.average_tokens, context_tokens) / context_tokens))
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A machine as engines see it: operating system, its largest group of equal cards, driver, host memory."""
-
-    os: str | None
-    cards: Cards | None
-    host: Cards
-    driver: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +85,6 @@ class _Findings:
         if detail:
             self.details[attribute] = detail
         return holds is not False
-
-
-def site_of(machine: Machine, assumed_os: str | None = None) -> Site:
-    """The machine's largest group of equal visible cards; ``assumed_os`` stands in where the system is unknown."""
-    groups = card_groups(machine)
-    cards = max(groups, key=lambda group: group.count * (value_of(group.total_gib) or 0), default=None)
-    used = next((card for card in machine.accelerators if cards and card.index in cards.indexes), None)
-    return Site(
-        os=value_of(machine.host.os) or assumed_os,
-        cards=cards,
-        host=host_cards(machine.host),
-        driver=value_of(used.driver_version) if used else None,
-    )
 
 
 @lru_cache(maxsize=1024)

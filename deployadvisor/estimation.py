@@ -10,12 +10,13 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.overheads import card_overheads, overheads
 from deployadvisor.catalog.precisions import KV_16_BIT, find_precision, kv_element_bytes, precisions
-from deployadvisor.compatibility import obstacle, site_of
+from deployadvisor.compatibility import obstacle
 from deployadvisor.errors import CatalogError, HardwareError, ModelError, Where
 from deployadvisor.hardware.machine import Known, Machine, Unknown, value_of
 from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.spec import resolve_hardware
-from deployadvisor.sizing.cards import Cards, card_groups
+from deployadvisor.site import left_alone, site_of
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.choice import PrecisionChoice, best_precision, format_refusal
 from deployadvisor.sizing.finetune import FinetuneMemory, finetune_memory
 from deployadvisor.sizing.finetune_tuning import Tuning
@@ -240,9 +241,8 @@ def _notes(asked: Asked, placed: Fit | None) -> Iterator[str]:
         yield f"{model.id} brings code of its own that the engine would have to run"
     if _is_serial(asked):
         yield f"{engine.name} serves {model.family} one request at a time, however much memory there is"
-    idle = [group for group in card_groups(asked.machine) if group.name != cards.name or group.count != cards.count]
-    for group in idle if cards.vendor != "cpu" else ():
-        yield f"{group.count}x {group.name} stay idle: unequal cards are not pooled"
+    if cards.vendor != "cpu":
+        yield from left_alone(asked.machine, cards, placed.cards if placed and placed.terms else cards.count)
     if placed is not None:
         yield from _ledger_notes(asked, placed)
     elif able := [other.name for other in _others(asked)]:
@@ -301,6 +301,13 @@ class TuningEstimate:
     cards: Cards
     tuning: Tuning
     memory: FinetuneMemory | Unknown
+    machine: Machine
+
+    @property
+    def shared(self) -> Cards:
+        """The cards that would share the job: as many as hold it, or all of them; of slices one."""
+        held = None if isinstance(self.memory, Unknown) else self.memory.held_by(self.cards)
+        return held or self.cards.freest(1 if self.cards.slices else self.cards.count)
 
     @property
     def fits(self) -> Known[bool] | Unknown:
@@ -324,11 +331,12 @@ def estimate_tuning(model: str, hardware: str | Machine | None, tuning: Tuning) 
     if named.files == "gguf":
         remedy = "name the model it was made from"
         raise ModelError("a GGUF file is not tuned", where=Where("--model"), remedy=remedy)
-    cards = site_of(resolve_hardware(hardware, probe)).cards
+    machine = resolve_hardware(hardware, probe)
+    cards = site_of(machine).cards
     if cards is None:
         raise HardwareError("fine-tuning needs an accelerator, and there is none", where=_HARDWARE)
     geometry = geometry_of(named)
-    return TuningEstimate(named, geometry, cards, tuning, finetune_memory(geometry, tuning))
+    return TuningEstimate(named, geometry, cards, tuning, finetune_memory(geometry, tuning), machine)
 
 
 def _tuning_notes(found: TuningEstimate) -> Iterator[str]:
@@ -339,3 +347,4 @@ def _tuning_notes(found: TuningEstimate) -> Iterator[str]:
     if found.cards.vendor != "nvidia":
         library = " and whether bitsandbytes runs there was not checked" if found.tuning.method == "qlora" else ""
         yield f"context and allocator were measured on NVIDIA cards, not on {found.cards.name}{library}"
+    yield from left_alone(found.machine, found.cards, found.shared.count)

@@ -13,7 +13,7 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role, find_model, model_defaults, models
 from deployadvisor.catalog.overheads import Method
 from deployadvisor.catalog.workload import planning
-from deployadvisor.compatibility import Assessment, Demand, Site, assess_role, site_of
+from deployadvisor.compatibility import Assessment, Demand, assess_role
 from deployadvisor.decide.conditions import Facts, tests_in
 from deployadvisor.decide.evaluate import Decision, evaluate
 from deployadvisor.decide.ruleset import Ruleset
@@ -24,7 +24,9 @@ from deployadvisor.hardware.machine import Machine, Unknown
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import FactValue
 from deployadvisor.rulebook import Rulebook
+from deployadvisor.site import Site, site_of
 from deployadvisor.sizing import capacity
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.finetune import finetune_memory
 from deployadvisor.sizing.geometry import geometry_of
 from deployadvisor.sizing.speed import busy_share
@@ -281,6 +283,15 @@ def _tuning_fact(model: Model, site: Site) -> Found:
         if fits.value:
             return _computed("can_tune", value, source)
     return _computed("can_tune", "nothing", source)
+
+
+def tuning_cards(model: Model, site: Site) -> Cards | None:
+    """The cards that hold the first kind of tuning that any of them hold."""
+    geometry = geometry_of(model)
+    jobs = (finetune_memory(geometry, method) for method, _ in _TUNING)
+    cards = site.cards
+    held = (job.held_by(cards) for job in jobs if cards and not isinstance(job, Unknown))
+    return next((group for group in held if group), cards)
 
 
 def _busy_fact(serve: RoleChoice, situation: Situation) -> Found:

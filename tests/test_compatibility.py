@@ -6,9 +6,10 @@ import pytest
 
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import Role, find_model
-from deployadvisor.compatibility import Assessment, Demand, assess_role, dtype, site_of
+from deployadvisor.compatibility import Assessment, Demand, assess_role, dtype
 from deployadvisor.hardware.machine import Known
 from deployadvisor.hardware.spec import machine_from_phrase
+from deployadvisor.site import site_of
 
 DEMAND = Demand(context_tokens=8192, average_tokens=1256, peak_concurrency=8)
 

@@ -6,6 +6,7 @@ the parent card or host.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +30,21 @@ class Unknown(_Frozen):
 
     unknown: str = Field(min_length=1)
     remedy: str | None = None
+
+
+def numbers_text(numbers: Iterable[int]) -> str:
+    """Numbers of cards in words, neighbours as a range.
+
+    >>> numbers_text([0, 2, 3, 4])
+    '0, 2-4'
+    """
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 Number = Known[float] | Unknown

@@ -54,9 +54,9 @@ def process_cards(cards: Cards, policy_cards: Mapping[str, CardOverhead]) -> Car
     """The same cards with what a process may really take as their free memory."""
     if isinstance(cards.total_gib, Unknown) or isinstance(cards.free_gib, Unknown):
         return cards
-    driver = _driver(cards, cards.total_gib.value, policy_cards.get(cards.vendor))
-    free = min(cards.free_gib.value, cards.total_gib.value - driver.gib)
-    return replace(cards, free_gib=Known[float](value=free, source=cards.free_gib.source))
+    most = cards.total_gib.value - _driver(cards, cards.total_gib.value, policy_cards.get(cards.vendor)).gib
+    free = Known[float](value=min(cards.free_gib.value, most), source=cards.free_gib.source)
+    return replace(cards, free_gib=free, each_free_gib=tuple(min(gib, most) for gib in cards.each_free_gib))
 
 
 def _in_use(cards: Cards, usable_gib: float, free_gib: float, own: CardOverhead | None) -> Term:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from deployadvisor.catalog.overheads import Method, card_overheads, finetune_costs
 from deployadvisor.errors import CatalogError, Where, nearest
-from deployadvisor.hardware.machine import Known, Unknown
+from deployadvisor.hardware.machine import Known, Unknown, value_of
 from deployadvisor.sizing.budget import process_cards
 from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.finetune_shape import layer_shape
@@ -64,31 +65,57 @@ class FinetuneMemory:
         return (*own, *self._gathered(count, sharding), self._communication(sharding))
 
     def cards_needed(self, cards: Cards) -> Known[int] | Unknown:
-        """The fewest cards like ``cards`` that hold it: one, else several with everything sharded (ZeRO-3, FSDP)."""
+        """The fewest cards like ``cards`` that hold it: one, else several with everything sharded (ZeRO-3, FSDP).
+
+        Where not all are equally free the freest are taken, and further cards are as free as the freest.
+        """
         cards = process_cards(cards, card_overheads())
         if isinstance(cards.free_gib, Unknown):
             return cards.free_gib
-        free = cards.free_gib.value
-        if self.gib <= free:
-            return Known[int](value=1, source=f"one card: {self.basis}")
-        fixed = sum(part.term.gib for part in self.parts if part.divided == "nothing")
-        fixed += self.gathered_gib + self._communication("zero3").gib
-        if fixed >= free:
-            return Unknown(
-                unknown=f"each card needs {fixed:.1f} GiB however many share it, {cards.name} has {free:.1f} free",
-                remedy="shorten the sequences or take larger cards",
-            )
-        count = max(2, math.ceil(self._sharded_gib / (free - fixed)))
-        return Known[int](value=count, source=f"{count} cards, all sharded (ZeRO-3 or FSDP): {self.basis}")
+        held = self._held_by(cards)
+        if held == 1 or (held and cards.each_free_gib):
+            return self._on_cards(held)
+        if cards.slices:
+            return Unknown(unknown=f"a job needs {self.gib:.1f} GiB of one slice: a process gets no second one")
+        return self._of_the_like(cards.name, value_of(cards.freest(1).free_gib) or 0.0)
 
     def fits(self, cards: Cards) -> Known[bool] | Unknown:
-        """Whether one of ``cards`` holds it, or all of them together with everything sharded."""
+        """Whether one of ``cards`` holds it, or several of them together with everything sharded."""
         cards = process_cards(cards, card_overheads())
         if isinstance(cards.free_gib, Unknown):
             return cards.free_gib
-        free = cards.free_gib.value
-        together = sum(term.gib for term in self.on(cards.all))
-        return Known[bool](value=min(self.gib, together) <= free, source=self.basis)
+        return Known[bool](value=self._held_by(cards) is not None, source=self.basis)
+
+    def held_by(self, cards: Cards) -> Cards | None:
+        """The most of ``cards`` that hold it together; None where none do, or nobody knows."""
+        usable = process_cards(cards, card_overheads())
+        if isinstance(usable.free_gib, Unknown):
+            return None
+        counts = [count for count in _counts(usable) if self._holds(usable, count)]
+        return cards.freest(max(counts)) if counts else None
+
+    def _held_by(self, cards: Cards) -> int | None:
+        """The fewest of ``cards`` that hold it."""
+        return next((count for count in _counts(cards) if self._holds(cards, count)), None)
+
+    def _holds(self, cards: Cards, count: int) -> bool:
+        free = value_of(cards.freest(count).free_gib)
+        return free is not None and sum(term.gib for term in self.on(count)) <= free
+
+    def _of_the_like(self, name: str, free_gib: float) -> Known[int] | Unknown:
+        """How many cards with ``free_gib`` each hold it; one does not."""
+        fixed = sum(part.term.gib for part in self.parts if part.divided == "nothing")
+        fixed += self.gathered_gib + self._communication("zero3").gib
+        if fixed >= free_gib:
+            return Unknown(
+                unknown=f"each card needs {fixed:.1f} GiB however many share it, {name} has {free_gib:.1f} free",
+                remedy="shorten the sequences or take larger cards",
+            )
+        return self._on_cards(max(2, math.ceil(self._sharded_gib / (free_gib - fixed))))
+
+    def _on_cards(self, count: int) -> Known[int]:
+        how = "one card" if count == 1 else f"{count} cards, all sharded (ZeRO-3 or FSDP)"
+        return Known[int](value=count, source=f"{how}: {self.basis}")
 
     @property
     def _sharded_gib(self) -> float:
@@ -118,6 +145,13 @@ def finetune_memory(geometry: Geometry, tuning: Method | Tuning) -> FinetuneMemo
         return shape
     parts = training_parts(geometry, shape, job)
     return FinetuneMemory(job, parts, layer_weights_gib(geometry, shape), _basis(geometry, job))
+
+
+def _counts(cards: Cards) -> Iterable[int]:
+    """How many of the cards may share a job: one or all, or any number where they are not equally free."""
+    if cards.slices:
+        return (1,)
+    return range(1, cards.all + 1) if cards.each_free_gib else sorted({1, cards.all})
 
 
 def _divided(part: Part, count: int) -> Term:

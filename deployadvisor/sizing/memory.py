@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from deployadvisor.hardware.machine import Unknown
 from deployadvisor.sizing.budget import budget
@@ -123,27 +124,36 @@ def fit(
     batch = batch_on(policy.overhead, cards, memory.total_gib)
     job = Job(geometry, policy, cards, load, weights, cache, memory, batch)
     setting = Setting(geometry, policy, cards, load.precision)
-    found = _smallest(job, candidates(setting, wanted))
+    found = _smallest(partial(_on_the_freest, job, memory_share), candidates(setting, wanted))
     return _refused(setting, load, wanted) if found is None else found
 
 
-def _smallest(job: Job, options: Iterable[Candidate]) -> Fit | None:
+def _on_the_freest(job: Job, memory_share: float | None, layout: Layout) -> Job:
+    """The job with the budget of the fullest card that a layout takes, when it takes the freest there are."""
+    if not job.cards.each_free_gib:
+        return job
+    memory = budget(job.policy, job.cards.freest(layout.cards), memory_share)
+    return job if isinstance(memory, Unknown) else replace(job, budget=memory)
+
+
+def _smallest(job_on: Callable[[Layout], Job], options: Iterable[Candidate]) -> Fit | None:
     """The first layout that holds the load; when none does, the one that comes closest; None: none is legal."""
     tried: list[Tried] = []
-    closest: Placement | None = None
+    closest: tuple[Job, Placement] | None = None
     for option in options:
         if option.refusal:
             tried.append(Tried(option.layout, option.refusal))
             continue
+        job = job_on(option.layout)
         placed = place(job, option.layout)
         if placed.fits:
             return _fit(job, placed, tried)
         tried.append(Tried(option.layout, _reason(job, placed)))
-        if closest is None or placed.free_gib > closest.free_gib:
-            closest = placed
+        if closest is None or placed.free_gib > closest[1].free_gib:
+            closest = job, placed
     if closest is None:
         return None
-    return _fit(job, closest, [item for item in tried if item.layout != closest.layout])
+    return _fit(*closest, [item for item in tried if item.layout != closest[1].layout])
 
 
 def _refused(setting: Setting, load: Load, wanted: Wanted) -> Fit:

@@ -158,6 +158,13 @@ def _enough_cards(setting: Setting, layout: Layout) -> str | None:
     return f"{layout} needs {layout.cards} equal cards, there are {setting.cards.all}"
 
 
+def _one_slice(setting: Setting, layout: Layout) -> str | None:
+    """CUDA gives a process one slice (NVIDIA MIG User Guide, "Device Enumeration")."""
+    if layout.cards == 1 or not setting.cards.slices:
+        return None
+    return f"{layout} would join slices of split cards, and a process gets only one"
+
+
 def _engine(setting: Setting, layout: Layout) -> str | None:
     policy = setting.policy
     if layout.tensor > 1 and not policy.tensor_parallel:
@@ -253,6 +260,7 @@ def _layers(setting: Setting, layout: Layout) -> str | None:
 
 _CHECKS: tuple[Callable[[Setting, Layout], str | None], ...] = (
     _enough_cards,
+    _one_slice,
     _engine,
     _one_node,
     _heads,

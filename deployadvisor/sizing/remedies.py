@@ -122,11 +122,10 @@ def _engine(failed: Failed) -> Iterator[Found]:
 
 def _cards(failed: Failed) -> Iterator[Found]:
     """The fewest cards of the same kind that hold it, up to a node of sixteen."""
-    if failed.cards.vendor == "cpu" or failed.cards.nodes > 1:
+    if failed.cards.vendor == "cpu" or failed.cards.nodes > 1 or failed.cards.slices:
         return
     for count in range(failed.cards.count + 1, _MORE_CARDS + 1):
-        more = replace(failed.cards, count=count)
-        found = failed.retry(failed.load, cards=more, wanted=Wanted(data=1))
+        found = failed.retry(failed.load, cards=failed.cards.with_more(count), wanted=Wanted(data=1))
         if found:
             yield f"use {found.cards}x {failed.cards.name} ({found.layout})", found
             return

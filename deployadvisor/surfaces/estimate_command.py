@@ -161,6 +161,7 @@ def as_dict(found: Estimate) -> dict[str, object]:
         "obtained": choice.obtained,
         "kv_dtype": placed.load.kv_dtype,
         "cards": placed.cards,
+        "card_indexes": list(found.asked.cards.numbers(placed.cards)),
         **_sizes(placed.layout),
         "kv_room_gib": placed.kv_room_gib,
         "max_concurrency": placed.max_concurrency,

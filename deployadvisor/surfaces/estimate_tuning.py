@@ -8,6 +8,7 @@ from deployadvisor.catalog.overheads import card_overheads
 from deployadvisor.estimation import TuningEstimate
 from deployadvisor.hardware.machine import Known, Unknown, value_of
 from deployadvisor.sizing.budget import process_cards
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.sizing.terms import Term
 from deployadvisor.surfaces.estimate_view import Picture, ledger_line
 
@@ -21,11 +22,12 @@ def show_tuning(found: TuningEstimate, *, bars: bool) -> Iterator[str]:
     yield f"{where}: {_verdict(found.fits)}"
     yield f"  {found.memory.basis}"
     yield ""
-    yield from _ledger("One card that holds everything", found.memory.terms, found, bars=bars)
-    if found.cards.all > 1:
+    one, shared = found.cards.freest(1), found.shared
+    yield from _ledger("One card that holds everything", found.memory.terms, one, bars=bars)
+    if shared.all > 1:
         yield ""
-        title = f"Each of {found.cards.all} cards, everything sharded (ZeRO-3 or FSDP)"
-        yield from _ledger(title, found.memory.on(found.cards.all), found, bars=bars)
+        title = f"Each of {shared.all} cards, everything sharded (ZeRO-3 or FSDP)"
+        yield from _ledger(title, found.memory.on(shared.all), shared, bars=bars)
     yield ""
     for note in found.notes:
         yield f"  Mind  {note}"
@@ -38,8 +40,8 @@ def _verdict(fits: Known[bool] | Unknown) -> str:
     return "fits" if fits.value else "does not fit"
 
 
-def _ledger(title: str, terms: tuple[Term, ...], found: TuningEstimate, *, bars: bool) -> Iterator[str]:
-    free = value_of(process_cards(found.cards, card_overheads()).free_gib)
+def _ledger(title: str, terms: tuple[Term, ...], cards: Cards, *, bars: bool) -> Iterator[str]:
+    free = value_of(process_cards(cards, card_overheads()).free_gib)
     yield f"  {title}"
     picture = Picture(free or sum(term.gib for term in terms)) if bars else None
     for term in terms:
@@ -72,7 +74,8 @@ def tuning_as_dict(found: TuningEstimate) -> dict[str, object]:
         "reason": needed.unknown if isinstance(needed, Unknown) else needed.source,
         "notes": list(found.notes),
         "one_card": _as_dict(found.memory.terms),
-        "each_of_all": _as_dict(found.memory.on(found.cards.all)),
+        "shared_by": found.shared.all,
+        "each_of_all": _as_dict(found.memory.on(found.shared.all)),
     }
 
 

@@ -1,0 +1,78 @@
+"""A machine as engines see it: the one group of equal cards that a plan may use, the host, system and driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployadvisor.hardware.machine import Machine, numbers_text, value_of
+from deployadvisor.recommendation import Plan
+from deployadvisor.sizing.cards import Cards, card_groups, host_cards
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Operating system, cards, driver and host memory; None is what is not known or not there."""
+
+    os: str | None
+    cards: Cards | None
+    host: Cards
+    driver: str | None
+    """Version of the NVIDIA driver."""
+    runtime: str | None = None
+    """CUDA version that the driver supports."""
+
+
+def site_of(machine: Machine, assumed_os: str | None = None) -> Site:
+    """The machine with the group of cards to plan for; ``assumed_os`` stands in where the system is unknown."""
+    cards = planned_group(machine)
+    used = next((card for card in machine.accelerators if cards and card.index in cards.indexes), None)
+    return Site(
+        os=value_of(machine.host.os) or assumed_os,
+        cards=cards,
+        host=host_cards(machine.host),
+        driver=value_of(used.driver_version) if used else None,
+        runtime=value_of(used.runtime_version) if used else None,
+    )
+
+
+def planned_group(machine: Machine) -> Cards | None:
+    """The group of equal visible cards with the most free memory; None where there is no card.
+
+    Free memory comes before size: a large card that somebody else has filled serves nobody. Total memory decides
+    only between groups of which nobody knows what is free, or that have as much.
+    """
+    return max(card_groups(machine), key=lambda group: (group.most_free_gib, _total_gib(group)), default=None)
+
+
+def _total_gib(group: Cards) -> float:
+    return group.count * (value_of(group.total_gib) or 0.0)
+
+
+def idle_groups(machine: Machine, cards: Cards) -> tuple[Cards, ...]:
+    """Groups of other cards, which a plan for ``cards`` leaves alone."""
+    return tuple(group for group in card_groups(machine) if group.indexes != cards.indexes)
+
+
+def part_of_the_cards(plan: Plan, machine: Machine) -> tuple[str, str] | None:
+    """Numbers of the plan's cards and of all that are there, in words; None where it uses all of them, or none."""
+    there = range(plan.rent[0].gpus) if plan.rent else tuple(card.index for card in machine.accelerators)
+    if not plan.cards or set(plan.cards) == set(there):
+        return None
+    return numbers_text(plan.cards), numbers_text(there)
+
+
+def left_alone(machine: Machine, cards: Cards, used: int) -> Iterator[str]:
+    """One sentence on each kind of card that a plan for ``used`` of ``cards`` does not use, and why."""
+    for group in idle_groups(machine, cards):
+        stay = "stays" if group.count == 1 else "stay"
+        yield f"{group.count}x {group.name} {stay} idle: unequal cards are not pooled"
+    if cards.unread:
+        yield f"{_named(cards.unread)} left out: nobody could read what is free there"
+    if used < cards.count and cards.each_free_gib:
+        free = f"{cards.each_free_gib[used - 1]:.1f} GiB free or more, {cards.each_free_gib[used]:.1f} on the next"
+        yield f"{_named(cards.numbers(used))} taken, the freest of {cards.count}: {free}"
+
+
+def _named(indexes: tuple[int, ...]) -> str:
+    return f"card {indexes[0]} is" if len(indexes) == 1 else f"cards {numbers_text(indexes)} are"
