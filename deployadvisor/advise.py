@@ -21,8 +21,10 @@ from deployadvisor.hardware.here import machine_for
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.plan import Planned, routes_of
 from deployadvisor.profile import Profile
-from deployadvisor.recommendation import Origin, Recommendation, RulesetRef
+from deployadvisor.recommendation import Origin, Plan, Recommendation, RulesetRef
 from deployadvisor.rulebook import Paths, load_rules
+from deployadvisor.site import left_alone
+from deployadvisor.sizing.cards import Cards
 from deployadvisor.verdict import Bench, Verdict
 from deployadvisor.version import __version__
 
@@ -167,7 +169,20 @@ def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment
     if engines()[chosen.engine.id].licence.startswith("AGPL"):
         name, licence = chosen.engine.name, chosen.engine.licence
         yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
-    if chosen.cards and planned.plan.gpus and chosen.cards.count > planned.plan.gpus:
-        yield f"the plan uses {planned.plan.gpus} of {chosen.cards.count} cards; the others are free for replicas"
+    if chosen.cards and planned.plan.gpus:
+        yield from _warnings_on_cards(verdict, planned.plan, chosen.cards)
     if planned.plan.gpus > int(planning("cards_of_a_server")):
         yield f"one replica takes {planned.plan.gpus} cards of one machine; several machines are not planned yet"
+
+
+def _warnings_on_cards(verdict: Verdict, plan: Plan, cards: Cards) -> Iterator[str]:
+    """Which cards the plan leaves alone, and what they are good for."""
+    if plan.gpus < cards.count and not cards.each_free_gib:
+        word = (
+            "slices; start one replica a slice for the others"
+            if cards.slices
+            else "cards; the others are free for replicas"
+        )
+        yield f"the plan uses {plan.gpus} of {cards.count} {word}"
+    if not plan.rent:
+        yield from left_alone(verdict.machine, cards, plan.gpus)

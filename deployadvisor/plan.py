@@ -20,7 +20,7 @@ from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryT
 from deployadvisor.sizing.parallel import Layout
 from deployadvisor.sizing.policy import engine_policy
 from deployadvisor.sizing.terms import Term
-from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder
+from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder, tuning_cards
 
 ROUTE_ROLES: dict[str, Role] = {
     "private_engine": "serve",
@@ -135,7 +135,9 @@ def _own(verdict: Verdict, choice: RoleChoice, empty: Plan) -> Planned:
 def _tuned_only(verdict: Verdict, choice: RoleChoice, empty: Plan) -> Planned:
     """The bench on cards that hold the tuning with quantised weights, but not the model in its own format."""
     bench = next(iter(choice.assessments.values()))
-    fields = {**dict(_machine_fields(bench, verdict)), "gpus": verdict.site.cards.count if verdict.site.cards else 0}
+    used = tuning_cards(choice.model, verdict.site)
+    fields = {**dict(_machine_fields(bench, verdict)), "gpus": used.count if used else 0}
+    fields["cards"] = used.numbers(used.count) if used else ()
     note = verdict.situation.known["can_tune"].source
     plan = empty.model_copy(update=fields)
     return Planned(plan, engine=bench.engine.id, role=choice, estimate=Estimate(notes=(note,)))
@@ -156,8 +158,10 @@ def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str,
     yield "max_model_len", setup.context_tokens
     yield "max_concurrency", setup.concurrency
     if cards is not None and cards.vendor != "cpu":
+        taken = chosen.fit.cards if chosen.fit else cards.count
         yield "gpu", cards.id
-        yield "gpus", chosen.fit.cards if chosen.fit else cards.count
+        yield "gpus", taken
+        yield "cards", cards.numbers(taken)
     if chosen.fit is not None:
         yield "tensor_parallel", chosen.fit.layout.tensor
         yield "pipeline_parallel", chosen.fit.layout.pipeline

@@ -270,6 +270,8 @@ class Plan(_Part):
     gpus: int = 0
     gpu: str | None = None
     """Catalogue id of the cards the plan uses."""
+    cards: tuple[int, ...] = ()
+    """Their indexes on the machine, equal cards all; of a machine to rent, 0 and up."""
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     replicas: int = 1

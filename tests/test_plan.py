@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployadvisor import Recommendation, recommend
-from deployadvisor.hardware.machine import Known
+from deployadvisor.hardware.machine import Known, Machine
 from deployadvisor.hardware.spec import machine_from_phrase
 
 PRIVATE = {"data_sensitivity": "confidential", "peak_concurrency": 32, "requests_per_day": 20_000}
@@ -138,9 +138,74 @@ def test_two_vendors_stand_behind_one_gateway_where_one_is_not_enough() -> None:
     assert recommend(data_sensitivity="public", hardware="none").plan.fallback_provider is None
 
 
-def test_mixed_cards_are_not_pooled() -> None:
+def test_mixed_cards_are_not_pooled_and_the_plan_names_its_own() -> None:
     advice = ask(model="Qwen/Qwen3-8B", hardware="1x RTX 3060 + 2x RTX 4090")
-    assert (advice.plan.gpu, advice.plan.gpus) in (("rtx-4090", 1), ("rtx-4090", 2))
+    assert (advice.plan.gpu, advice.plan.gpus, advice.plan.cards) == ("rtx-4090", 2, (1, 2))
+    assert "1x NVIDIA GeForce RTX 3060 stays idle: unequal cards are not pooled" in advice.warnings
+    assert "- uses cards 1-2 of 0-2" in advice.to_markdown()
+
+
+def free(machine: Machine, *gib: float) -> Machine:
+    """The machine with so much free on each of its cards."""
+    cards = (
+        card.model_copy(update={"memory_free_gib": Known[float](value=value, source="test")})
+        for card, value in zip(machine.accelerators, gib, strict=True)
+    )
+    return machine.model_copy(update={"accelerators": tuple(cards)})
+
+
+def test_a_plan_takes_idle_cards_and_leaves_the_busy_one() -> None:
+    idle = ask(model="Qwen/Qwen3-14B", hardware=free(machine_from_phrase("4x RTX 4090"), 23.5, 23.5, 23.5, 23.5))
+    busy = ask(model="Qwen/Qwen3-14B", hardware=free(machine_from_phrase("4x RTX 4090"), 1.0, 23.5, 23.5, 23.5))
+    assert (idle.plan.gpus, idle.plan.cards) == (2, (0, 1))
+    assert (busy.plan.gpus, busy.plan.cards) == (2, (1, 2))
+    assert busy.estimate == idle.estimate
+    assert busy.plan.flags == idle.plan.flags
+    assert "the plan uses 2 of 4 cards; the others are free for replicas" in idle.warnings
+    assert not any("free for replicas" in text for text in busy.warnings)
+    assert "- uses cards 1-2 of 0-3" in busy.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("answers", "cards"),
+    [
+        ({"hardware": "1x H100"}, (0,)),
+        ({"hardware": "2x H100", "model": "meta-llama/Llama-3.3-70B-Instruct", "context_tokens": 4096}, (0, 1)),
+        ({"hardware": "none"}, ()),
+        ({"hardware": "M3 Max 64GB", "peak_concurrency": 1, "platform": "laptop"}, (0,)),
+    ],
+)
+def test_every_plan_on_cards_names_them(answers: dict[str, Any], cards: tuple[int, ...]) -> None:
+    plan = ask(**{"model": "Qwen/Qwen3-8B", **answers}).plan
+    assert plan.cards == cards
+    assert len(plan.cards) == plan.gpus
+
+
+def test_rented_cards_count_from_0() -> None:
+    advice = ask(hardware="none", can_acquire_gpu="rent", model="Qwen/Qwen2.5-72B-Instruct")
+    assert advice.plan.cards == tuple(range(advice.plan.gpus))
+    assert advice.plan.gpus >= 1
+    renting = ask(hardware="1x RTX 3060", can_acquire_gpu="rent", model="Qwen/Qwen2.5-72B-Instruct")
+    assert renting.plan.rent
+    assert not any("stay" in text and "idle" in text for text in renting.warnings)
+
+
+def test_a_bench_that_only_tunes_names_cards_that_hold_it() -> None:
+    answers = {"purpose": "evaluation", "customization": "adapter", "model": "Qwen/Qwen3-32B", "peak_concurrency": 1}
+    advice = ask(**answers, hardware=free(machine_from_phrase("3x RTX 4090"), 1.0, 23.5, 23.5))
+    assert advice.route == "lab"
+    assert advice.plan.cards == (1, 2)
+
+
+def test_slices_are_used_one_at_a_time() -> None:
+    machine = machine_from_phrase("3x A100 40GB")
+    slices = tuple(card.model_copy(update={"kind": "mig"}) for card in machine.accelerators)
+    machine = machine.model_copy(update={"accelerators": slices})
+    advice = ask(model="Qwen/Qwen3-8B", hardware=machine)
+    assert (advice.plan.gpus, advice.plan.cards, advice.plan.tensor_parallel) == (1, (0,), 1)
+    assert "the plan uses 1 of 3 slices; start one replica a slice for the others" in advice.warnings
+    large = ask(model="Qwen/Qwen3-32B", hardware=machine)
+    assert large.plan.tensor_parallel == large.plan.pipeline_parallel == 1
 
 
 def test_a_cpu_plan_says_what_it_will_run_even_when_memory_is_unknown() -> None:

@@ -125,11 +125,15 @@ def cards(view: View, index: int) -> Data:
 
 
 def card_numbers(view: View, index: int) -> list[str]:
-    """Indexes of the cards of replica ``index``: those of the planned kind that the machine shows, in order."""
+    """The cards of replica ``index``: the plan's indexes, or the slice that the user names by its UUID.
+
+    Answers saved before plans had indexes take the first cards.
+    """
     plan = view.advice.plan
+    if view.slices:
+        return [required("MIG_DEVICE")]
     count = plan.tensor_parallel * plan.pipeline_parallel
-    seen = [card.index for card in view.advice.machine.accelerators if card.visible and card.id == plan.gpu]
-    numbers = seen if len(seen) >= count * plan.replicas else list(range(count * plan.replicas))
+    numbers = plan.cards or range(plan.gpus)
     return [str(number) for number in numbers[index * count : (index + 1) * count]]
 
 

@@ -16,6 +16,7 @@ from deployadvisor.render import compose, compose_engine
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.layout import Trouble
 from deployadvisor.render.view import View
+from deployadvisor.sizing.cards import card_groups
 
 
 def page(view: View) -> str:
@@ -84,9 +85,30 @@ class Page:
         return f"docker compose exec {self.view.service} {tools[self.view.layout.probe]}"
 
     @property
-    def cards_here(self) -> int:
-        """Cards that training may use."""
-        return sum(card.visible for card in self.view.advice.machine.accelerators)
+    def training_cards(self) -> tuple[int, ...]:
+        """Equal cards that training may share: the plan's, and the rest of their kind where all are equally free."""
+        plan = self.view.advice.plan
+        groups = card_groups(self.view.advice.machine)
+        group = next((group for group in groups if set(plan.cards) <= set(group.indexes)), None)
+        if plan.rent or group is None or group.each_free_gib or group.slices:
+            return plan.cards
+        return group.numbers(group.count)
+
+    @property
+    def on_one_card(self) -> str:
+        """What keeps a training process to the first of these cards."""
+        return self._visible(self.training_cards[:1] or (0,))
+
+    @property
+    def on_all_cards(self) -> str:
+        """What keeps training processes to these cards."""
+        return self._visible(self.training_cards)
+
+    def _visible(self, cards: Sequence[int]) -> str:
+        """Without an order CUDA numbers unequal cards by speed, and the plan by bus."""
+        unequal = len(card_groups(self.view.advice.machine)) > 1
+        order = "CUDA_DEVICE_ORDER=PCI_BUS_ID " if unequal else ""
+        return f"{order}CUDA_VISIBLE_DEVICES={','.join(map(str, cards))}"
 
     @property
     def serves_adapter(self) -> bool:

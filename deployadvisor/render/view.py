@@ -19,11 +19,15 @@ from deployadvisor.render.layout import Layout, layout_of
 from deployadvisor.render.manifest import Manifest
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine
 from deployadvisor.render.weights import Weights, served_name, slug, weights_for
+from deployadvisor.site import part_of_the_cards
 
 PORT = 8080
 """Where the proxy of a bundle is published, unless ``PORT`` is set."""
 
 GATEWAY_PORT = 4000
+
+_VISIBLE = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES"}
+"""Variable of each maker's driver that hides all cards but those it lists."""
 
 API_PATHS = (
     "/v1/chat/completions",
@@ -128,6 +132,21 @@ class View:
             return plan.hardware
         name = gpus()[plan.gpu].name if plan.gpu and plan.gpu in gpus() else plan.hardware
         return f"{plan.gpus} × {name}"
+
+    @cached_property
+    def visible_cards(self) -> Mapping[str, str]:
+        """Variables that keep a program without container to the plan's cards; none where it may see them all."""
+        name = _VISIBLE.get(self.vendor)
+        if name is None or self.slices or part_of_the_cards(self.advice.plan, self.advice.machine) is None:
+            return {}
+        order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if self.vendor == "nvidia" else {}
+        return {**order, name: ",".join(map(str, self.advice.plan.cards))}
+
+    @cached_property
+    def slices(self) -> bool:
+        """Whether the plan runs on a slice of a card, which only its UUID names."""
+        plan, cards = self.advice.plan, self.advice.machine.accelerators
+        return not plan.rent and any(card.kind == "mig" and card.index in plan.cards for card in cards)
 
     @cached_property
     def services(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from deployadvisor.recommendation import Recommendation, Rejected, RunnerUp
+from deployadvisor.site import part_of_the_cards
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _HEADINGS = {
@@ -22,6 +23,8 @@ _HEADINGS = {
     ),
     "zh": ("理由", "方案", "已排除", "也可行", "缺少", "何时改变", "假设", "法律义务", "事实"),
 }
+
+_CARDS = {"en": "uses cards {used} of {there}", "zh": "使用 {used} 号卡（全部为 {there}）"}
 
 
 def escape(text: object) -> str:
@@ -53,9 +56,11 @@ def page(advice: Recommendation) -> str:
 
 
 def _plan(advice: Recommendation) -> Iterator[str]:
-    shown = advice.plan.model_dump(exclude_defaults=True, exclude={"rent", "flags"})
+    shown = advice.plan.model_dump(exclude_defaults=True, exclude={"rent", "flags", "cards"})
     for key, value in shown.items():
         yield f"- {escape(key)}: {escape(value)}"
+    if part := part_of_the_cards(advice.plan, advice.machine):
+        yield f"- {_CARDS[advice.lang].format(used=part[0], there=part[1])}"
     if advice.estimate.memory:
         yield f"- memory: {escape(advice.estimate.memory.text)}"
     for offer in advice.plan.rent:

@@ -44,11 +44,20 @@ GGUF_ENGINES = ("ollama", "llama_cpp", "textgen")
 ENGINES = tuple(FLAGS)
 
 
-def served(engine: str = "vllm", *, cards: int = 2, gpu: str = "h100-sxm", **changes: Any) -> Recommendation:
-    """A decided answer that serves with ``engine``; ``changes`` are fields of the plan."""
+def served(
+    engine: str = "vllm",
+    *,
+    cards: int = 2,
+    gpu: str = "h100-sxm",
+    machine_cards: int | None = None,
+    used: tuple[int, ...] | None = None,
+    **changes: Any,
+) -> Recommendation:
+    """A decided answer that serves with ``engine`` on the cards ``used``; ``changes`` are fields of the plan."""
     if engine in GGUF_ENGINES:
         cards = min(cards, 1)
     fields = {
+        "cards": tuple(range(cards)) if used is None else used,
         "model": MODEL,
         "hardware": f"{cards}x {gpu}",
         "gpus": cards,
@@ -67,7 +76,7 @@ def served(engine: str = "vllm", *, cards: int = 2, gpu: str = "h100-sxm", **cha
         title=f"Serve with {engines()[engine].name}",
         stages=(Stage(stage="serve", engine=engine),),
         plan=Plan.model_validate(fields),
-        machine=machine(gpu, cards),
+        machine=machine(gpu, machine_cards or cards),
     )
 
 

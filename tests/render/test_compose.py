@@ -128,14 +128,38 @@ def test_replicas_share_the_cards_and_the_proxy_balances() -> None:
     assert "lb_policy least_conn" in proxy
 
 
-def test_cards_of_another_kind_are_left_alone() -> None:
-    advice = served("vllm", tensor_parallel=1)
-    first, second = advice.machine.accelerators
-    other = first.model_copy(update={"id": "rtx-4090"})
-    mixed = advice.machine.model_copy(update={"accelerators": (other, second)})
-    data = yaml_of(render(advice.model_copy(update={"machine": mixed})), "compose.yaml")
+def test_the_cards_are_those_of_the_plan() -> None:
+    data = yaml_of(render(served("vllm", cards=2, machine_cards=4, used=(1, 3))), "compose.yaml")
     (device,) = data["services"]["engine"]["deploy"]["resources"]["reservations"]["devices"]
-    assert device["device_ids"] == ["1"]
+    assert device["device_ids"] == ["1", "3"]
+
+
+def test_replicas_deal_out_the_cards_of_the_plan() -> None:
+    bundle = render(served("vllm", cards=2, tensor_parallel=1, replicas=2, machine_cards=4, used=(1, 3)))
+    services = yaml_of(bundle, "compose.yaml")["services"]
+    devices = [
+        services[name]["deploy"]["resources"]["reservations"]["devices"][0] for name in ("engine-1", "engine-2")
+    ]
+    assert [device["device_ids"] for device in devices] == [["1"], ["3"]]
+
+
+def test_an_answer_saved_before_plans_named_cards_takes_the_first() -> None:
+    data = yaml_of(render(served("vllm", used=())), "compose.yaml")
+    (device,) = data["services"]["engine"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["device_ids"] == ["0", "1"]
+
+
+def test_a_slice_is_named_by_its_uuid_which_the_user_gives() -> None:
+    advice = served("vllm", cards=1)
+    (card,) = advice.machine.accelerators
+    sliced = advice.machine.model_copy(update={"accelerators": (card.model_copy(update={"kind": "mig"}),)})
+    bundle = render(advice.model_copy(update={"machine": sliced}))
+    (device,) = yaml_of(bundle, "compose.yaml")["services"]["engine"]["deploy"]["resources"]["reservations"][
+        "devices"
+    ]
+    assert device["device_ids"] == ["${MIG_DEVICE:?set MIG_DEVICE in .env}"]
+    assert "# MIG_DEVICE=" in bundle[".env.example"].text
+    assert "MIG_DEVICE" in bundle["README.md"].text
 
 
 @pytest.mark.parametrize("engine_id", ["vllm", "ollama", "llama_cpp"])

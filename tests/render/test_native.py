@@ -66,3 +66,15 @@ def test_the_smoke_test_asks_for_no_key() -> None:
     script = render(served("ollama"), ["native"])["smoke-test.sh"].text
     assert "key=none" in script
     assert "wrong-key" not in script
+
+
+@pytest.mark.parametrize("engine", DESKTOP)
+def test_only_the_cards_of_the_plan_are_shown_to_the_engine(engine: str) -> None:
+    part = render(served(engine, gpu="rtx-4090", machine_cards=3, used=(2,)), ["native"])["start.sh"].text
+    assert "export CUDA_DEVICE_ORDER=PCI_BUS_ID\nexport CUDA_VISIBLE_DEVICES=2\n" in part
+    whole = render(served(engine, gpu="rtx-4090"), ["native"])["start.sh"].text
+    assert "VISIBLE_DEVICES" not in whole
+    assert (
+        "export ROCR_VISIBLE_DEVICES=1"
+        in render(served(engine, gpu="mi300x", machine_cards=2, used=(1,)), ["native"])["start.sh"].text
+    )

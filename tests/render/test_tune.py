@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deployadvisor.hardware.machine import Accelerator, Known
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import render
 from tests.render.factory import hosted, served, tuned
 
@@ -61,6 +63,33 @@ def test_tuning_alone_is_a_bundle_too() -> None:
     bundle = render(tuned("vllm"), ["tune"])
     assert {"README.md", "advice.json", "tune/train.py", "tune/smoke-test.sh"} <= set(bundle)
     assert "compose.merged.yaml" not in bundle
+
+
+def readme(advice: Recommendation) -> str:
+    return render(advice)["README.md"].text
+
+
+def test_training_takes_equal_cards_and_the_plans_own_where_others_are_busier() -> None:
+    assert "CUDA_VISIBLE_DEVICES=0,1,2,3 .venv/bin/accelerate launch --num_processes 4" in readme(
+        tuned("vllm", machine_cards=4, used=(1, 2))
+    )
+    assert "accelerate launch --num_processes" not in readme(tuned("vllm", cards=1))
+    advice = tuned("vllm", machine_cards=3, used=(1, 2))
+    first, *others = advice.machine.accelerators
+    busy = [first, *others]
+    for place, free in enumerate((1.0, 70.0, 70.0)):
+        busy[place] = busy[place].model_copy(update={"memory_free_gib": Known[float](value=free, source="test")})
+    text = readme(with_cards(advice, *busy))
+    assert "CUDA_VISIBLE_DEVICES=1 ./smoke-test.sh" in text
+    assert "CUDA_VISIBLE_DEVICES=1,2 .venv/bin/accelerate launch --num_processes 2" in text
+    other = first.model_copy(update={"id": "rtx-4090", "name": "NVIDIA GeForce RTX 4090"})
+    mixed = readme(with_cards(advice, other, *others))
+    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1,2 .venv/bin/accelerate launch" in mixed
+
+
+def with_cards(advice: Recommendation, *cards: Accelerator) -> Recommendation:
+    """The answer on a machine with these cards."""
+    return advice.model_copy(update={"machine": advice.machine.model_copy(update={"accelerators": cards})})
 
 
 @pytest.fixture
