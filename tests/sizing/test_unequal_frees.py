@@ -38,7 +38,7 @@ def holds(where: Geometry, policy: EnginePolicy, on: Cards, load: Load) -> bool:
     return isinstance(found, Fit) and found.fits
 
 
-@settings(max_examples=150)
+@settings(max_examples=100, deadline=None)
 @given(geometries, policies, loads, frees, st.data())
 def test_another_busier_card_never_makes_anything_stop_fitting(
     where: Geometry, policy: EnginePolicy, load: Load, free_gib: list[float], data: st.DataObject
@@ -48,7 +48,7 @@ def test_another_busier_card_never_makes_anything_stop_fitting(
         assert holds(where, policy, group_of([*free_gib, busier]), load)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100, deadline=None)
 @given(geometries, policies, loads, frees)
 def test_a_plan_has_the_memory_of_the_fullest_card_that_it_takes(
     where: Geometry, policy: EnginePolicy, load: Load, free_gib: list[float]
@@ -124,6 +124,7 @@ def test_tuning_on_slices_takes_one() -> None:
     assert isinstance(found.cards_needed(slices), Unknown)
 
 
+@settings(deadline=None)
 @given(frees)
 def test_a_busier_card_never_takes_tuning_away(free_gib: list[float]) -> None:
     found = job("Qwen/Qwen3-8B")
