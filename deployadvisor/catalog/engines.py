@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from deployadvisor.catalog.architectures import Architectures, EngineId, architectures
+from deployadvisor.catalog.drivers import Build, DriverFloor
 from deployadvisor.catalog.gpus import Vendor
 from deployadvisor.catalog.lookup import Names, fold, load_entries
 from deployadvisor.catalog.models import Role
@@ -50,16 +51,6 @@ PlanField = Literal[
     "trust_remote_code",
 ]
 """The words of our plan that an engine may have an option for."""
-
-
-def capability(text: str) -> tuple[int, int]:
-    """Read a compute capability as numbers, so that ``"10.0"`` is more than ``"9.0"``.
-
-    >>> capability("10.0") > capability("9.0")
-    True
-    """
-    major, _, minor = text.partition(".")
-    return int(major), int(minor or 0)
 
 
 class Option(Frozen):
@@ -117,16 +108,6 @@ class ApiKey(Frozen):
     note: str | None = None
 
 
-class DriverFloor(Frozen):
-    """Oldest NVIDIA driver branch that runs the pinned build."""
-
-    major: PositiveInt
-    status: Literal["verified", "secondary"]
-    """``secondary``: not read at NVIDIA or the engine itself."""
-    source: str
-    note: str | None = None
-
-
 class FormatSupport(Frozen):
     """One weight format the engine loads. Compute capabilities are NVIDIA's; None means no floor was read."""
 
@@ -147,8 +128,12 @@ class Gates(Frozen):
     cpu: bool
     """Serves without any accelerator."""
     compute_capability_min: str | None
+    compute_capability_max: str | None = None
+    """None where newer cards run what is compiled for older ones, or nobody has read it."""
     compiled_for: tuple[str, ...] = ()
     """Compute capabilities of the kernels in the pinned build; an ``a`` runs on exactly that one."""
+    machine_code_for: tuple[str, ...] = ()
+    """Of those, the ones in machine code; the driver compiles for the others. Empty: nobody has read it."""
     driver_min: DriverFloor | None
     formats: Mapping[Format, FormatSupport]
 
@@ -275,6 +260,8 @@ class Engine(Sourced):
     online_quantization: tuple[str, ...] = ()
     """Values that quantise an unquantised checkpoint while loading."""
     earlier: tuple[EarlierVersion, ...] = ()
+    other_builds: tuple[Build, ...] = ()
+    """For other drivers and cards, the one to prefer first."""
     limits: Mapping[str, Limit] = Field(default_factory=dict)
     lora: Lora
     tensor_parallel: bool

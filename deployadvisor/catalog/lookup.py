@@ -25,23 +25,25 @@ M = TypeVar("M", bound=BaseModel)
 _SEPARATORS = re.compile(r"[\s_-]+")
 
 
-def load_entries(name: str, kind: type[T]) -> Mapping[str, T]:
-    """Load the entries of ``catalog/data/<name>.yaml`` by id, in file order."""
-    document = read_catalog(name)
-    section = document.value[name]
+def load_entries(name: str, kind: type[T], part: str | None = None) -> Mapping[str, T]:
+    """Load the entries of ``catalog/data/<name>.yaml`` by id, in file order; of the section ``part`` of it."""
+    section = part or name
+    document = read_catalog(name, section)
+    entries = document.value[section]
     return MappingProxyType(
-        {key: validate(kind, {"id": key, **fields}, document, (name, key)) for key, fields in section.items()}
+        {key: validate(kind, {"id": key, **fields}, document, (section, key)) for key, fields in entries.items()}
     )
 
 
-def read_catalog(name: str) -> Document:
-    """Read the catalogue file ``name``, with its sources and default date written into every entry."""
+def read_catalog(name: str, part: str | None = None) -> Document:
+    """Read the catalogue file ``name``, with its sources and default date in every entry of a section."""
     path = catalog_file(name)
     document = read(path, display_path(path))
-    section = document.value[name]
+    where = part or name
+    section = document.value[where]
     for key, fields in section.items() if isinstance(section, dict) else enumerate(section):
         fields.setdefault("checked_on", document.value.get("checked_on"))
-        _resolve_sources(fields, document, (name, key))
+        _resolve_sources(fields, document, (where, key))
     return document
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from deployadvisor.catalog.engines import Engine, capability
+from deployadvisor.catalog.drivers import capability
+from deployadvisor.catalog.engines import Engine
 from deployadvisor.catalog.overheads import overheads
 from deployadvisor.catalog.precisions import FileKind, Precision, precision_order, precisions
 from deployadvisor.hardware.machine import Unknown

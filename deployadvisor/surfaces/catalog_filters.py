@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from deployadvisor.catalog.engines import capability
+from deployadvisor.catalog.drivers import capability
 from deployadvisor.documents import quoted
 from deployadvisor.errors import CatalogError, Where, nearest
 

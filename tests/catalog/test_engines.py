@@ -2,7 +2,8 @@
 
 import pytest
 
-from deployadvisor.catalog.engines import Engine, Option, capability, engines, find_engine, known_flags
+from deployadvisor.catalog.drivers import capability
+from deployadvisor.catalog.engines import Engine, Option, engines, find_engine, known_flags
 from deployadvisor.errors import CatalogError
 
 ENGINES = ["transformers", "ollama", "textgen", "vllm", "lmdeploy", "llama_cpp", "sglang"]
@@ -85,7 +86,9 @@ def test_server(name, version, port, bind, needs_proxy):
 @pytest.mark.parametrize(
     ("name", "minimum", "driver"),
     [
+        ("transformers", "7.5", 580),
         ("ollama", "5.0", 550),
+        ("textgen", "5.0", 525),
         ("llama_cpp", "5.0", 525),
         ("lmdeploy", "7.0", 525),
         ("vllm", "7.5", 580),
