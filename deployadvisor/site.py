@@ -54,12 +54,19 @@ def idle_groups(machine: Machine, cards: Cards) -> tuple[Cards, ...]:
     return tuple(group for group in card_groups(machine) if group.indexes != cards.indexes)
 
 
-def part_of_the_cards(plan: Plan, machine: Machine) -> tuple[str, str] | None:
-    """Numbers of the plan's cards and of all that are there, in words; None where it uses all of them, or none."""
+_PART = {
+    "en": "uses {noun} {used} of {there}",
+    "zh": "使用 {used} 号卡（全部为 {there}）",
+}
+
+
+def part_of_the_cards(plan: Plan, machine: Machine, lang: str = "en") -> str | None:
+    """Which of the cards there are the plan uses, in words; None where it uses all of them, or none."""
     there = range(plan.rent[0].gpus) if plan.rent else tuple(card.index for card in machine.accelerators)
     if not plan.cards or set(plan.cards) == set(there):
         return None
-    return numbers_text(plan.cards), numbers_text(there)
+    noun = "card" if len(plan.cards) == 1 else "cards"
+    return _PART[lang].format(noun=noun, used=numbers_text(plan.cards), there=numbers_text(there))
 
 
 def left_alone(machine: Machine, cards: Cards, used: int) -> Iterator[str]:

@@ -89,7 +89,9 @@ def test_numbers_are_put_in_words() -> None:
 
 def test_a_part_of_the_cards_is_said_and_all_of_them_are_not() -> None:
     machine = machine_from_phrase("4x H100")
-    assert part_of_the_cards(Plan(hardware="", cards=(0, 2)), machine) == ("0, 2", "0-3")
+    assert part_of_the_cards(Plan(hardware="", cards=(0, 2)), machine) == "uses cards 0, 2 of 0-3"
+    assert part_of_the_cards(Plan(hardware="", cards=(2,)), machine, "en") == "uses card 2 of 0-3"
+    assert part_of_the_cards(Plan(hardware="", cards=(2,)), machine, "zh") == "使用 2 号卡（全部为 0-3）"
     assert part_of_the_cards(Plan(hardware="", cards=(0, 1, 2, 3)), machine) is None
     assert part_of_the_cards(Plan(hardware=""), machine) is None
 
@@ -99,5 +101,5 @@ def test_cards_to_rent_are_compared_with_what_is_rented() -> None:
         provider="a", instance="b", gpu="h100-sxm", gpus=4, usd_per_hour=1, as_of="2026-11-22", source="c"
     )
     here = machine_from_phrase("none")
-    assert part_of_the_cards(Plan(hardware="", cards=(0, 1), rent=(offer,)), here) == ("0-1", "0-3")
+    assert part_of_the_cards(Plan(hardware="", cards=(0, 1), rent=(offer,)), here) == "uses cards 0-1 of 0-3"
     assert part_of_the_cards(Plan(hardware="", cards=(0, 1, 2, 3), rent=(offer,)), here) is None

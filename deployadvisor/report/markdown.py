@@ -24,8 +24,6 @@ _HEADINGS = {
     "zh": ("理由", "方案", "已排除", "也可行", "缺少", "何时改变", "假设", "法律义务", "事实"),
 }
 
-_CARDS = {"en": "uses cards {used} of {there}", "zh": "使用 {used} 号卡（全部为 {there}）"}
-
 
 def escape(text: object) -> str:
     """Text that Markdown shows as it is, on one line."""
@@ -59,8 +57,8 @@ def _plan(advice: Recommendation) -> Iterator[str]:
     shown = advice.plan.model_dump(exclude_defaults=True, exclude={"rent", "flags", "cards"})
     for key, value in shown.items():
         yield f"- {escape(key)}: {escape(value)}"
-    if part := part_of_the_cards(advice.plan, advice.machine):
-        yield f"- {_CARDS[advice.lang].format(used=part[0], there=part[1])}"
+    if part := part_of_the_cards(advice.plan, advice.machine, advice.lang):
+        yield f"- {part}"
     if advice.estimate.memory:
         yield f"- memory: {escape(advice.estimate.memory.text)}"
     for offer in advice.plan.rent:

@@ -46,8 +46,8 @@ def _reasons(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
 def _numbers(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
     plan = advice.plan
     yield from entry(words["plan"], plan_line(plan))
-    if part := part_of_the_cards(plan, advice.machine):
-        yield from entry(words["cards"], words["part_of_cards"].format(used=part[0], there=part[1]))
+    if part := part_of_the_cards(plan, advice.machine, advice.lang):
+        yield from entry(words["cards"], part)
     if plan.endpoint:
         yield from entry(words["endpoint"], plan.endpoint)
     if advice.estimate.memory:
