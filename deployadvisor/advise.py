@@ -162,10 +162,9 @@ def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment
         yield f"{chosen.model.id}: commercial use {chosen.model.commercial_use}, licence {chosen.model.licence}{note}"
     if chosen.model.trust_remote_code:
         yield f"{chosen.model.id} runs code from its repository (trust_remote_code); review and pin it"
-    if chosen.attributes.get("its_model") == "yes" and (text := chosen.explain("its_model")):
-        yield text
-    if chosen.attributes.get("its_driver") == "yes" and (text := chosen.explain("its_driver")):
-        yield text
+    for gate in ("its_model", "its_gpu", "its_driver"):
+        if chosen.attributes.get(gate) == "yes" and (text := chosen.explain(gate)):
+            yield text
     if engines()[chosen.engine.id].licence.startswith("AGPL"):
         name, licence = chosen.engine.name, chosen.engine.licence
         yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
-from deployadvisor.catalog.engines import Engine, capability, engines
+from deployadvisor import driver_gate
+from deployadvisor.catalog.drivers import capability
+from deployadvisor.catalog.engines import Engine, engines
 from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.decide.conditions import Facts
+from deployadvisor.driver_gate import YES, Answer
 from deployadvisor.hardware.machine import Unknown
 from deployadvisor.site import Site
 from deployadvisor.sizing.cards import Cards
@@ -26,8 +29,6 @@ from deployadvisor.sizing.policy import engine_policy
 
 _RUNTIMES = {"amd": "rocm", "intel": "xpu", "huawei": "ascend"}
 """Software stack that a maker's cards need; engines that serve come as an image for each."""
-Answer = tuple[bool | None, str | None]
-_YES: Answer = (True, None)
 _ONE_COPY = Wanted(data=1)
 _SYSTEMS_OF_CARDS = {"linux", "windows"}
 """Where a card of its own can be; Apple's chips say that they run macOS."""
@@ -143,14 +144,20 @@ def obstacle(engine: Engine, role: Role, model: Model, site: Site) -> str | None
     return next((detail or "no" for holds, detail in answers if holds is False), None)
 
 
+def conditions(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[str]:
+    """What must be minded although every gate holds here: how to start it, which build to take."""
+    if driver_gate.installed(site):
+        yield from (detail for _, (holds, detail) in _gates(engine, role, model, site) if holds and detail)
+
+
 def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:
     yield "its_platform", _platform(engine, role, site)
     if role != "cpu" and site.cards:
-        yield "its_gpu", _gpu(engine, site.cards)
-        yield "its_driver", _driver(engine, site)
+        yield "its_gpu", driver_gate.kernels(engine, site.cards)
+        yield "its_driver", _driver(engine, role, model, site)
     else:
-        yield "its_gpu", _YES
-        yield "its_driver", _YES
+        yield "its_gpu", YES
+        yield "its_driver", YES
     yield "its_model", _model(engine, model)
 
 
@@ -168,31 +175,31 @@ def _platform(engine: Engine, role: Role, site: Site) -> Answer:
     if role == "serve" and runtime and runtime not in engine.image_variants:
         return False, f"no {runtime} image of {engine.version} is in the catalogue for {site.cards.name}"
     possible = {site.os} if site.os else _SYSTEMS_OF_CARDS
-    return _YES if possible <= set(gates.os) else (None, "the operating system is not known")
+    return YES if possible <= set(gates.os) else (None, "the operating system is not known")
 
 
-def _gpu(engine: Engine, cards: Cards) -> Answer:
-    floor = engine.gates.compute_capability_min
-    if cards.vendor != "nvidia" or floor is None:
-        return _YES
-    if cards.compute_capability is None:
-        return None, f"the compute capability of {cards.name} is not known"
-    if capability(cards.compute_capability) < capability(floor):
-        return False, (
-            f"{engine.version} starts at compute capability {floor}; {cards.name} has {cards.compute_capability}"
-        )
-    return _YES
+def _driver(engine: Engine, role: Role, model: Model, site: Site) -> Answer:
+    """The driver's answer; a no comes with everything that is known to help."""
+    holds, detail = driver_gate.driver(engine, site)
+    if holds is not False:
+        return holds, detail
+    first, *more = driver_gate.ways_on(engine, site)
+    others = [f"take {driver_gate.pinned(other, site)}" for other in _peers(engine, role, model, site)]
+    return False, f"{detail}: {', or '.join((first, *others, *more))}"
 
 
-def _driver(engine: Engine, site: Site) -> Answer:
-    floor = engine.gates.driver_min
-    if floor is None or site.cards is None or site.cards.vendor != "nvidia":
-        return _YES
-    if site.driver is None:
-        return True, f"needs NVIDIA driver {floor.major} or newer; the driver here is not known"
-    if int(site.driver.partition(".")[0]) < floor.major:
-        return False, f"{engine.version} needs NVIDIA driver {floor.major} or newer; {site.driver} is installed"
-    return _YES
+def _peers(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[Engine]:
+    """Engines made for a role of this one, that nothing known keeps from model, card and driver."""
+    for other in engines().values():
+        if other.id != engine.id and set(other.roles) & set(engine.roles) and site.cards:
+            gates = (
+                _platform(other, role, site),
+                driver_gate.kernels(other, site.cards),
+                driver_gate.driver(other, site),
+                _model(other, model),
+            )
+            if all(holds is not False for holds, _ in gates):
+                yield other
 
 
 def _model(engine: Engine, model: Model) -> Answer:
@@ -206,7 +213,7 @@ def _model(engine: Engine, model: Model) -> Answer:
         dropped = f"{model.architecture} was dropped after {last}"
         return (True, f"{dropped}, so {earlier.version} is pinned") if earlier else (False, dropped)
     if reads_gguf:
-        return _YES
+        return YES
     if architectures.serves(model.architecture) is False:
         return False, f"{model.architecture} is not among its architectures"
     return _own_format(engine, model)
@@ -218,7 +225,7 @@ def _own_format(engine: Engine, model: Model) -> Answer:
         return None, f"whether it loads {model.native_format} checkpoints is not known"
     if not any(name in engine.gates.formats for name in precision.formats):
         return False, f"does not load {model.native_format} checkpoints"
-    return _YES
+    return YES
 
 
 def _backend(engine: Engine, model: Model) -> str | None:

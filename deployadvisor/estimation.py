@@ -10,7 +10,7 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.overheads import card_overheads, overheads
 from deployadvisor.catalog.precisions import KV_16_BIT, find_precision, kv_element_bytes, precisions
-from deployadvisor.compatibility import obstacle
+from deployadvisor.compatibility import conditions, obstacle
 from deployadvisor.errors import CatalogError, HardwareError, ModelError, Where
 from deployadvisor.hardware.machine import Known, Machine, Unknown, value_of
 from deployadvisor.hardware.probe import probe
@@ -203,12 +203,16 @@ def _choose(asked: Asked) -> PrecisionChoice | Unknown:
 def _refusal(asked: Asked) -> str | None:
     """Why the engine would not start, however much memory there is."""
     engine = asked.engine
-    role: Role = "cpu" if asked.cards.vendor == "cpu" else "desktop"
-    if kept := obstacle(engine, role, asked.model, site_of(asked.machine)):
+    if kept := obstacle(engine, _role(asked.cards), asked.model, site_of(asked.machine)):
         return f"{engine.name}: {kept}"
     if asked.precision is None or asked.geometry.files == "gguf":
         return None
     return format_refusal(asked.precision, engine, asked.cards)
+
+
+def _role(cards: Cards) -> Role:
+    """A role that asks nothing of an engine but to run on the cards."""
+    return "cpu" if cards.vendor == "cpu" else "desktop"
 
 
 def _is_serial(asked: Asked) -> bool:
@@ -241,6 +245,8 @@ def _notes(asked: Asked, placed: Fit | None) -> Iterator[str]:
         yield f"{model.id} brings code of its own that the engine would have to run"
     if _is_serial(asked):
         yield f"{engine.name} serves {model.family} one request at a time, however much memory there is"
+    if placed is not None:
+        yield from conditions(engine, _role(cards), model, site_of(asked.machine))
     if cards.vendor != "cpu":
         yield from left_alone(asked.machine, cards, placed.cards if placed and placed.terms else cards.count)
     if placed is not None:

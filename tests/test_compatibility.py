@@ -7,7 +7,6 @@ import pytest
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import Role, find_model
 from deployadvisor.compatibility import Assessment, Demand, assess_role, dtype
-from deployadvisor.hardware.machine import Known
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.site import site_of
 
@@ -41,19 +40,6 @@ def test_a_no_says_why(engine: str, hardware: str, model: str, attribute: str, t
 def test_only_engines_made_for_a_role_stand_for_it() -> None:
     for role in ("serve", "desktop", "cpu", "lab"):
         assert set(assess(role, "1x H100")) == {name for name, engine in engines().items() if role in engine.roles}
-
-
-def test_an_old_driver_is_refused_and_an_unknown_one_is_said() -> None:
-    machine = machine_from_phrase("1x H100")
-    old = machine.accelerators[0].model_copy(update={"driver_version": Known[str](value="550.90.07", source="test")})
-    site = site_of(machine.model_copy(update={"accelerators": (old,)}), "linux")
-    found = assess_role("serve", find_model("Qwen/Qwen3-8B"), site, DEMAND)
-    assert found["vllm"].attributes["its_driver"] == "no"
-    assert "550.90.07 is installed" in (found["vllm"].explain("its_driver") or "")
-    assert found["lmdeploy"].attributes["its_driver"] == "yes"
-    unknown = assess("serve", "1x H100")["vllm"]
-    assert unknown.attributes["its_driver"] == "yes"
-    assert "the driver here is not known" in (unknown.explain("its_driver") or "")
 
 
 def test_a_card_of_its_own_does_not_settle_the_system_but_the_desktop_runners_take_both() -> None:

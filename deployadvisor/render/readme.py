@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deployadvisor.catalog.engines import DriverFloor, engines
+from deployadvisor.catalog.engines import engines
+from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.providers import providers
+from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine
 from deployadvisor.render.environment import render_template, render_text
@@ -46,9 +48,11 @@ class Page:
     view: View
 
     @property
-    def driver_floor(self) -> DriverFloor | None:
-        """Oldest driver that runs the pinned build."""
-        return self.view.engine.gates.driver_min
+    def driver_branch(self) -> int | None:
+        """Oldest driver that runs the pinned build on the plan's cards."""
+        card = gpus().get(self.view.advice.plan.gpu or "")
+        need = needed(self.view.engine, card.compute_capability if card else None)
+        return need.branch if need else None
 
     @property
     def weights_gib(self) -> int | None:
