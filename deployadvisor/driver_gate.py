@@ -64,8 +64,7 @@ def kernels(engine: Engine, cards: Cards) -> Answer:
         return None, f"the compute capability of {cards.name} is not known"
     if _pinned_covers(engine, has):
         return YES
-    other = next(_of_the_pinned_version(engine, has), None)
-    if other:
+    if other := build_for(engine, has):
         return True, f"for {cards.name} take {other.named}"
     return False, f"{_range(engine)}; {cards.name} has {has}"
 
@@ -77,6 +76,11 @@ def _range(engine: Engine) -> str:
         f"ends at compute capability {most}" if most else "",
     ]
     return f"{engine.version} {' and '.join(filter(None, bounds))}"
+
+
+def build_for(engine: Engine, has: str | None) -> Build | None:
+    """The build of the pinned version to take on cards that the pinned build has no kernels for."""
+    return None if _pinned_covers(engine, has) else next(_of_the_pinned_version(engine, has), None)
 
 
 def _of_the_pinned_version(engine: Engine, has: str | None) -> Iterator[Build]:
@@ -112,7 +116,7 @@ def needed(engine: Engine, has: str | None) -> Needed | None:
     """The oldest driver branch for the pinned version on cards of a compute capability; None where none was read."""
     if engine.gates.driver_min is None:
         return None
-    other = None if _pinned_covers(engine, has) else next(_of_the_pinned_version(engine, has), None)
+    other = build_for(engine, has)
     return Needed(_branch(other, has)) if other else _needed_by_pinned(engine.gates, engine.gates.driver_min, has)
 
 

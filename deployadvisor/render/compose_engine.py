@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.driver_gate import build_for
 from deployadvisor.errors import RenderError
 from deployadvisor.render.arguments import container_arguments
 from deployadvisor.render.interpolation import optional, required
@@ -48,7 +49,16 @@ def image(view: View) -> Data:
     variant = _IMAGE_FOR.get(view.vendor, "")
     if view.vendor == "amd" and variant not in engine.image_variants:
         raise RenderError(f"no image of {engine.name} for AMD cards is in the catalogue")
-    return {"image": engine.image_variants.get(variant, engine.image)}
+    own = _image_for_the_plan(view) if view.vendor == "nvidia" else None
+    return {"image": own or engine.image_variants.get(variant, engine.image)}
+
+
+def _image_for_the_plan(view: View) -> str | None:
+    """The image of the earlier version that the model needs, or of the build that the cards need."""
+    engine, plan = view.engine, view.advice.plan
+    earlier = next((one.image for one in engine.earlier if one.version == plan.engine_version), None)
+    build = build_for(engine, view.compute_capability)
+    return earlier or (build.image if build else None)
 
 
 def _refuse_unbuildable(view: View) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployadvisor.catalog.engines import engines
-from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.providers import providers
 from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
@@ -50,8 +49,7 @@ class Page:
     @property
     def driver_branch(self) -> int | None:
         """Oldest driver that runs the pinned build on the plan's cards."""
-        card = gpus().get(self.view.advice.plan.gpu or "")
-        need = needed(self.view.engine, card.compute_capability if card else None)
+        need = needed(self.view.engine, self.view.compute_capability)
         return need.branch if need else None
 
     @property

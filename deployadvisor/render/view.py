@@ -134,6 +134,12 @@ class View:
         return f"{plan.gpus} × {name}"
 
     @cached_property
+    def compute_capability(self) -> str | None:
+        """NVIDIA's number for what the plan's cards can do, where the catalogue knows them."""
+        card = gpus().get(self.advice.plan.gpu or "")
+        return card.compute_capability if card else None
+
+    @cached_property
     def visible_cards(self) -> Mapping[str, str]:
         """Variables that keep a program without container to the plan's cards; none where it may see them all."""
         name = _VISIBLE.get(self.vendor)

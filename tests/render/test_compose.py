@@ -101,6 +101,20 @@ def test_lmdeploy_takes_the_backend_of_the_plan() -> None:
     assert command[command.index("--backend") + 1] == "pytorch"
 
 
+@pytest.mark.parametrize(
+    ("changes", "image"),
+    [
+        ({}, "openmmlab/lmdeploy:v0.18.0-cu12.8"),
+        ({"gpu": "b200"}, "openmmlab/lmdeploy:v0.18.0-cu13.0"),
+        ({"engine_version": "0.14.0"}, "openmmlab/lmdeploy:v0.14.0-cu12.8"),
+        ({"engine_version": "0.18.0"}, "openmmlab/lmdeploy:v0.18.0-cu12.8"),
+    ],
+)
+def test_the_image_has_kernels_for_the_cards_and_still_serves_the_model(changes: dict[str, Any], image: str) -> None:
+    data = yaml_of(render(served("lmdeploy", **changes)), "compose.yaml")
+    assert data["services"]["engine"]["image"] == image
+
+
 def test_health_is_asked_of_the_engine_and_given_time(engine: str, data: Any) -> None:
     check = data["services"]["engine"]["healthcheck"]
     assert check["start_period"] == "30m"
