@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployadvisor.hardware.machine import Machine, numbers_text, value_of
+from deployadvisor.hardware.machine import Accelerator, Machine, numbers_text, value_of
 from deployadvisor.recommendation import Plan
 from deployadvisor.sizing.cards import Cards, card_groups, host_cards
 
@@ -26,7 +26,9 @@ class Site:
 def site_of(machine: Machine, assumed_os: str | None = None) -> Site:
     """The machine with the group of cards to plan for; ``assumed_os`` stands in where the system is unknown."""
     cards = planned_group(machine)
-    used = next((card for card in machine.accelerators if cards and card.index in cards.indexes), None)
+    used = (
+        next((card for card in numbered_with(machine, cards) if card.index in cards.indexes), None) if cards else None
+    )
     return Site(
         os=value_of(machine.host.os) or assumed_os,
         cards=cards,
@@ -45,13 +47,19 @@ def planned_group(machine: Machine) -> Cards | None:
     return max(card_groups(machine), key=lambda group: (group.most_free_gib, _total_gib(group)), default=None)
 
 
+def numbered_with(machine: Machine, cards: Cards) -> tuple[Accelerator, ...]:
+    """The accelerators that are counted with these: each maker's runtime numbers its own from 0."""
+    return tuple(card for card in machine.accelerators if card.vendor == cards.vendor)
+
+
 def _total_gib(group: Cards) -> float:
     return group.count * (value_of(group.total_gib) or 0.0)
 
 
 def idle_groups(machine: Machine, cards: Cards) -> tuple[Cards, ...]:
     """Groups of other cards, which a plan for ``cards`` leaves alone."""
-    return tuple(group for group in card_groups(machine) if group.indexes != cards.indexes)
+    its = (cards.vendor, cards.indexes)
+    return tuple(group for group in card_groups(machine) if (group.vendor, group.indexes) != its)
 
 
 _PART = {
@@ -62,11 +70,16 @@ _PART = {
 
 def part_of_the_cards(plan: Plan, machine: Machine, lang: str = "en") -> str | None:
     """Which of the cards there are the plan uses, in words; None where it uses all of them, or none."""
-    there = range(plan.rent[0].gpus) if plan.rent else tuple(card.index for card in machine.accelerators)
+    there = range(plan.rent[0].gpus) if plan.rent else _numbers(machine)
     if not plan.cards or set(plan.cards) == set(there):
         return None
     noun = "card" if len(plan.cards) == 1 else "cards"
     return _PART[lang].format(noun=noun, used=numbers_text(plan.cards), there=numbers_text(there))
+
+
+def _numbers(machine: Machine) -> tuple[int, ...]:
+    group = planned_group(machine)
+    return tuple(card.index for card in numbered_with(machine, group)) if group else ()
 
 
 def left_alone(machine: Machine, cards: Cards, used: int) -> Iterator[str]:

@@ -13,7 +13,11 @@ from deployadvisor.site import idle_groups, left_alone, part_of_the_cards, plann
 
 def with_free(phrase: str, *free_gib: float | None) -> Machine:
     """The machine of a phrase with so much free on each card."""
-    machine = machine_from_phrase(phrase)
+    return with_free_of(machine_from_phrase(phrase), *free_gib)
+
+
+def with_free_of(machine: Machine, *free_gib: float | None) -> Machine:
+    """A machine with so much free on each card."""
     pairs = zip(machine.accelerators, free_gib, strict=True)
     return machine.model_copy(update={"accelerators": tuple(_with(card, free) for card, free in pairs)})
 
@@ -94,6 +98,32 @@ def test_a_part_of_the_cards_is_said_and_all_of_them_are_not() -> None:
     assert part_of_the_cards(Plan(hardware="", cards=(2,)), machine, "zh") == "使用 2 号卡（全部为 0-3）"
     assert part_of_the_cards(Plan(hardware="", cards=(0, 1, 2, 3)), machine) is None
     assert part_of_the_cards(Plan(hardware=""), machine) is None
+
+
+def test_each_maker_counts_its_own_cards() -> None:
+    """Card 0 of one maker and card 0 of another are two cards, as a probe of both says."""
+    machine = with_free("2x RTX 4090 + 2x RX 7900 XTX", 23.0, 23.5, 1.0, 20.0)
+    numbered = (0, 1, 0, 1)
+    pairs = zip(machine.accelerators, numbered, strict=True)
+    machine = machine.model_copy(
+        update={"accelerators": tuple(card.model_copy(update={"index": index}) for card, index in pairs)}
+    )
+    group = planned_group(machine)
+    assert group
+    assert (group.vendor, group.numbers(2)) == ("nvidia", (0, 1))
+    assert [other.vendor for other in idle_groups(machine, group)] == ["amd"]
+    assert part_of_the_cards(Plan(hardware="", cards=(0, 1)), machine) is None
+    assert part_of_the_cards(Plan(hardware="", cards=(1,)), machine) == "uses card 1 of 0-1"
+
+
+def test_the_driver_is_that_of_the_maker_in_use() -> None:
+    """A ROCm version is no CUDA version."""
+    machine = machine_from_phrase("1x RX 7900 XTX + 1x RTX 4090")
+    amd, nvidia = machine.accelerators
+    amd = amd.model_copy(update={"driver_version": Known[str](value="6.10.5", source="test")})
+    nvidia = nvidia.model_copy(update={"index": 0, "driver_version": Known[str](value="580.65.06", source="test")})
+    machine = with_free_of(machine.model_copy(update={"accelerators": (amd, nvidia)}), 1.0, 23.0)
+    assert site_of(machine).driver == "580.65.06"
 
 
 def test_cards_to_rent_are_compared_with_what_is_rented() -> None:

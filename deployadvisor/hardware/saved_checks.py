@@ -134,6 +134,8 @@ def _twins(machine: Machine) -> Iterator[Mistake]:
     """Each maker's runtime numbers its own devices."""
     seen = set()
     for place, card in enumerate(machine.accelerators):
+        if card.index < 0:
+            yield Mistake(("accelerators", place, "index"), f"index {card.index} is none; number them from 0")
         if (card.vendor, card.index) in seen:
             message = f"index {card.index} of {card.vendor} stands here twice; number them from 0"
             yield Mistake(("accelerators", place, "index"), message)

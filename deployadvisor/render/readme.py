@@ -17,6 +17,7 @@ from deployadvisor.render import compose, compose_engine
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.layout import Trouble
 from deployadvisor.render.view import View
+from deployadvisor.site import planned_group
 from deployadvisor.sizing.cards import card_groups
 
 
@@ -90,8 +91,7 @@ class Page:
     def training_cards(self) -> tuple[int, ...]:
         """Equal cards that training may share: the plan's, and the rest of their kind where all are equally free."""
         plan = self.view.advice.plan
-        groups = card_groups(self.view.advice.machine)
-        group = next((group for group in groups if set(plan.cards) <= set(group.indexes)), None)
+        group = planned_group(self.view.advice.machine)
         if plan.rent or group is None or group.each_free_gib or group.slices:
             return plan.cards
         return group.numbers(group.count)

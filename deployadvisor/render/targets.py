@@ -9,6 +9,7 @@ from deployadvisor.errors import RenderError, nearest
 from deployadvisor.hardware.machine import value_of
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.manifest import Manifest, Needs, manifests
+from deployadvisor.site import planned_group
 
 _TRAINING = ("adapter", "full_tuning")
 
@@ -30,7 +31,8 @@ def card_vendor(advice: Recommendation) -> str:
         return "none"
     if advice.plan.gpu and advice.plan.gpu in gpus():
         return gpus()[advice.plan.gpu].vendor
-    return next((card.vendor for card in advice.machine.accelerators), "nvidia")
+    group = planned_group(advice.machine)
+    return group.vendor if group else "nvidia"
 
 
 def available_targets(advice: Recommendation) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from deployadvisor.render.layout import Layout, layout_of
 from deployadvisor.render.manifest import Manifest
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine
 from deployadvisor.render.weights import Weights, served_name, slug, weights_for
-from deployadvisor.site import part_of_the_cards
+from deployadvisor.site import part_of_the_cards, planned_group
 
 PORT = 8080
 """Where the proxy of a bundle is published, unless ``PORT`` is set."""
@@ -151,8 +151,8 @@ class View:
     @cached_property
     def slices(self) -> bool:
         """Whether the plan runs on a slice of a card, which only its UUID names."""
-        plan, cards = self.advice.plan, self.advice.machine.accelerators
-        return not plan.rent and any(card.kind == "mig" and card.index in plan.cards for card in cards)
+        plan, group = self.advice.plan, planned_group(self.advice.machine)
+        return bool(plan.cards) and not plan.rent and group is not None and group.slices
 
     @cached_property
     def services(self) -> tuple[str, ...]:

@@ -118,6 +118,7 @@ def known(value: Any) -> dict[str, Any]:
         ),
         (lambda c: card(c).update(used_by=known([{"who": "x", "memory_gib": known(-1)}])), "-1 is no amount"),
         (lambda c: card(c).update(numa_node=known(-1)), "accelerators.0.numa_node: -1 is no amount"),
+        (lambda c: card(c).update(index=-1), "accelerators.0.index: index -1 is none; number them from 0"),
         (lambda c: c["accelerators"].append(deepcopy(card(c))), "index 0 of nvidia stands here twice"),
         (lambda c: c.update(accelerators=None), "accelerators: write a list, [] for none"),
         (lambda c: c.pop("host"), "host: the field is missing"),
