@@ -6,8 +6,8 @@ Each gate answers yes, no or open (None), with one sentence a person can act on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -29,6 +29,8 @@ from deployadvisor.sizing.policy import engine_policy
 
 _RUNTIMES = {"amd": "rocm", "intel": "xpu", "huawei": "ascend"}
 """Software stack that a maker's cards need; engines that serve come as an image for each."""
+_KEPT = {(gate, "no") for gate in ("its_platform", "its_gpu", "its_driver", "its_model", "its_fit")}
+"""What keeps an engine from a model and a machine, whoever uses it."""
 _ONE_COPY = Wanted(data=1)
 _SYSTEMS_OF_CARDS = {"linux", "windows"}
 """Where a card of its own can be; Apple's chips say that they run macOS."""
@@ -100,7 +102,16 @@ def assess_role(role: Role, model: Model, site: Site, demand: Demand) -> Mapping
         for name, engine in engines().items()
         if role in engine.roles
     }
-    return MappingProxyType(found)
+    return MappingProxyType({name: _advised(assessment, found, site) for name, assessment in found.items()})
+
+
+def _advised(assessment: Assessment, found: Mapping[str, Assessment], site: Site) -> Assessment:
+    """With the engines that could stand in for one whose driver is missing."""
+    if assessment.attributes.get("its_driver") != "no":
+        return assessment
+    others = (other.engine for other in found.values() if not _KEPT & set(other.attributes.items()))
+    _, text = _driver(assessment.engine, site, others)
+    return replace(assessment, details={**assessment.details, "its_driver": text or ""})
 
 
 def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: Site, demand: Demand) -> Assessment:
@@ -140,7 +151,7 @@ def _verdict(choice: PrecisionChoice | Unknown) -> Answer:
 
 def obstacle(engine: Engine, role: Role, model: Model, site: Site) -> str | None:
     """The first thing known to keep the engine from this model on this machine; memory is not asked."""
-    answers = (answer for _, answer in _gates(engine, role, model, site))
+    answers = (answer for _, answer in _gates(engine, role, model, site, _peers(engine, role, model, site)))
     return next((detail or "no" for holds, detail in answers if holds is False), None)
 
 
@@ -150,11 +161,14 @@ def conditions(engine: Engine, role: Role, model: Model, site: Site) -> Iterator
         yield from (detail for _, (holds, detail) in _gates(engine, role, model, site) if holds and detail)
 
 
-def _gates(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:
+def _gates(
+    engine: Engine, role: Role, model: Model, site: Site, others: Iterable[Engine] = ()
+) -> Iterator[tuple[str, Answer]]:
+    """Gate by gate; ``others`` are named where it is the driver that keeps the engine from running."""
     yield "its_platform", _platform(engine, role, site)
     if role != "cpu" and site.cards:
         yield "its_gpu", driver_gate.kernels(engine, site.cards)
-        yield "its_driver", _driver(engine, role, model, site)
+        yield "its_driver", _driver(engine, site, others)
     else:
         yield "its_gpu", YES
         yield "its_driver", YES
@@ -178,14 +192,14 @@ def _platform(engine: Engine, role: Role, site: Site) -> Answer:
     return YES if possible <= set(gates.os) else (None, "the operating system is not known")
 
 
-def _driver(engine: Engine, role: Role, model: Model, site: Site) -> Answer:
-    """The driver's answer; a no comes with everything that is known to help."""
+def _driver(engine: Engine, site: Site, others: Iterable[Engine]) -> Answer:
+    """The driver's answer; a no comes with everything that is known to help, other engines included."""
     holds, detail = driver_gate.driver(engine, site)
     if holds is not False:
         return holds, detail
     first, *more = driver_gate.ways_on(engine, site)
-    others = [f"take {driver_gate.pinned(other, site)}" for other in _peers(engine, role, model, site)]
-    return False, f"{detail}: {', or '.join((first, *others, *more))}"
+    instead = [f"take {driver_gate.pinned(other, site)}" for other in others]
+    return False, f"{detail}: {', or '.join((first, *instead, *more))}"
 
 
 def _peers(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[Engine]:

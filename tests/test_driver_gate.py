@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from deployadvisor.advise import recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import Role, find_model
-from deployadvisor.compatibility import Assessment, Demand, assess_role
+from deployadvisor.compatibility import Assessment, Demand, assess_role, obstacle
 from deployadvisor.driver_gate import installed, needed
+from deployadvisor.estimation import estimate
 from deployadvisor.hardware.machine import Known, Machine, Text, Unknown
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.site import Site, site_of
+from deployadvisor.surfaces.view import show
 
 DEMAND = Demand(context_tokens=4096, average_tokens=1256, peak_concurrency=1)
 UNREAD = Unknown(unknown="not read")
@@ -257,6 +262,38 @@ def test_what_helps_never_names_an_engine_that_would_be_refused_too() -> None:
                     for other in found.values():
                         named = f"take {other.engine.name} {other.engine.version}" in text
                         assert not named or other.attributes.get("its_driver") == "yes", (phrase, driver, text)
+
+
+def test_what_helps_never_names_an_engine_without_memory_for_the_load() -> None:
+    """On a card of 24 GB the model does not fit, so that only estimate, which asks no load of others, names them."""
+    where = site("1x RTX 4090", "550.54.14")
+    found = assess("serve", where, "Qwen/Qwen2.5-72B-Instruct")
+    assert found["lmdeploy"].attributes["its_fit"] == "no"
+    assert "LMDeploy" not in found["vllm"].details["its_driver"]
+    kept = obstacle(engines()["vllm"], "serve", find_model("Qwen/Qwen2.5-72B-Instruct"), where)
+    assert kept
+    assert "take LMDeploy 0.18.0" in kept
+
+
+def test_an_estimate_says_how_to_start_what_runs() -> None:
+    conditional = estimate("Qwen/Qwen3-4B", machine("1x H100", "545.23.08"), engine="lmdeploy")
+    assert "start it with NVIDIA_DISABLE_REQUIRE=1" in " ".join(conditional.notes)
+    plain = estimate("Qwen/Qwen3-4B", machine("1x H100", "580.65.06"), engine="lmdeploy")
+    assert not any("NVIDIA" in note for note in plain.notes)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_recommendation_for_an_old_driver_says_what_helps(lang: str) -> None:
+    """In the text for a terminal, where an engine lost by its driver alone."""
+    handbook = Path(__file__).parent.parent / "docs" / "examples" / "air-gapped.yaml"
+    advice = recommend(handbook, hardware=machine("1x H100 + cpu 256GB", "550.54.14"), lang=lang)
+    assert (advice.route, advice.engine) == ("private_engine", "lmdeploy")
+    (lost,) = [one for one in advice.rejected if one.engine == "vllm"]
+    expected = "update the driver, or take LMDeploy 0.18.0 (from driver 525)"
+    assert any(expected in detail for objection in lost.objections for detail in objection.details)
+    shown = " ".join("\n".join(show(advice)).split())
+    assert expected in shown
+    assert "needs NVIDIA driver 580 or newer; 550.54.14 is installed" in shown
 
 
 def test_a_newer_driver_never_takes_an_engine_away() -> None:
