@@ -197,9 +197,10 @@ def _driver(engine: Engine, site: Site, others: Iterable[Engine]) -> Answer:
     holds, detail = driver_gate.driver(engine, site)
     if holds is not False:
         return holds, detail
-    first, *more = driver_gate.ways_on(engine, site)
+    own = list(driver_gate.ways_on(engine, site))
     instead = [f"take {driver_gate.pinned(other, site)}" for other in others]
-    return False, f"{detail}: {', or '.join((first, *instead, *more))}"
+    ways = [*own[:1], *instead, *own[1:]]
+    return False, f"{detail}: {', or '.join(ways)}" if ways else detail
 
 
 def _peers(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[Engine]:

@@ -201,8 +201,7 @@ def ways_on(engine: Engine, site: Site) -> Iterator[str]:
     if cards is None or here is None:
         return
     has = cards.compute_capability
-    last = last_branch(has) if has else None
-    yield "update the driver" + (f" ({last} is the last for this generation of cards)" if last else "")
+    yield from _newer_driver(engine, has)
     forward = engine.gates.driver_min.forward if engine.gates.driver_min else None
     if forward and here.branch in forward.branches and _in_data_centres(cards):
         yield f"start its image with {forward.setting}"
@@ -210,6 +209,15 @@ def ways_on(engine: Engine, site: Site) -> Iterator[str]:
         if build.version != engine.version and _covers(build, has) and here.branch >= _branch(build, has):
             yield f"take {engine.name} {build.named}{_reservation(build, here, cards)}"
             return
+
+
+def _newer_driver(engine: Engine, has: str | None) -> Iterator[str]:
+    """To update the driver, unless no new enough one was made for the cards."""
+    last, need = last_branch(has) if has else None, needed(engine, has)
+    if last is None:
+        yield "update the driver"
+    elif need and need.branch <= last:
+        yield f"update the driver ({last} is the last for this generation of cards)"
 
 
 def _reservation(build: Build, here: Installed, cards: Cards) -> str:

@@ -10,7 +10,7 @@ from deployadvisor.advise import recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import Role, find_model
 from deployadvisor.compatibility import Assessment, Demand, assess_role, obstacle
-from deployadvisor.driver_gate import installed, needed
+from deployadvisor.driver_gate import installed, needed, ways_on
 from deployadvisor.estimation import estimate
 from deployadvisor.hardware.machine import Known, Machine, Text, Unknown
 from deployadvisor.hardware.spec import machine_from_phrase
@@ -249,6 +249,13 @@ def test_other_makers_and_hosts_need_no_nvidia_driver() -> None:
     assert found.attributes["its_driver"] == "yes"
     assert "its_driver" not in found.details
     assert assess("cpu", site("1x H100 + cpu 64GB", "470.1"))["llama_cpp"].attributes["its_driver"] == "yes"
+
+
+def test_no_newer_driver_is_asked_for_than_was_made_for_the_card() -> None:
+    assert list(ways_on(engines()["textgen"], site("1x K80", "470.256.02"))) == []
+    assert list(ways_on(engines()["textgen"], site("1x V100", "470.256.02"))) == [
+        "update the driver (580 is the last for this generation of cards)"
+    ]
 
 
 def test_what_helps_never_names_an_engine_that_would_be_refused_too() -> None:

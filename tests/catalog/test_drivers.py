@@ -50,8 +50,10 @@ def test_images_let_older_branches_pass_and_no_newer_ones() -> None:
     assert releases()["12.9"].image_branches == (535, 550, 560, 565, 570)
 
 
-@pytest.mark.parametrize(("has", "last"), [("5.2", 580), ("6.1", 580), ("7.0", 580), ("7.5", None), ("12.0", None)])
-def test_maxwell_pascal_and_volta_end_with_580(has: str, last: int | None) -> None:
+@pytest.mark.parametrize(
+    ("has", "last"), [("3.7", 470), ("5.2", 580), ("6.1", 580), ("7.0", 580), ("7.5", None), ("12.0", None)]
+)
+def test_older_generations_have_a_last_branch(has: str, last: int | None) -> None:
     assert last_branch(has) == last
 
 
