@@ -155,6 +155,30 @@ def obstacle(engine: Engine, role: Role, model: Model, site: Site) -> str | None
     return next((detail or "no" for holds, detail in answers if holds is False), None)
 
 
+def machine_answers(engine: Engine, role: Role, site: Site) -> tuple[Answer, ...]:
+    """What the machine alone says of an engine in a role: system, cards, driver; no model is asked about."""
+    if role == "cpu" or site.cards is None:
+        return (_platform(engine, role, site),)
+    return (
+        _platform(engine, role, site),
+        driver_gate.kernels(engine, site.cards),
+        _driver(engine, site, _machine_peers(engine, role, site)),
+    )
+
+
+def _machine_peers(engine: Engine, role: Role, site: Site) -> Iterator[Engine]:
+    """Other engines made for the role that cards and driver here run."""
+    for other in engines().values():
+        if other.id != engine.id and role in other.roles and site.cards:
+            gates = (
+                _platform(other, role, site),
+                driver_gate.kernels(other, site.cards),
+                driver_gate.driver(other, site),
+            )
+            if all(holds is not False for holds, _ in gates):
+                yield other
+
+
 def conditions(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[str]:
     """What must be minded although every gate holds here: how to start it, which build to take."""
     if driver_gate.installed(site):

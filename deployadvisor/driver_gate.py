@@ -58,6 +58,8 @@ def installed(site: Site) -> Installed | None:
 def kernels(engine: Engine, cards: Cards) -> Answer:
     """Whether a build of the pinned version has kernels for the card."""
     gates, has = engine.gates, cards.compute_capability
+    if cards.vendor == "amd" and gates.gfx_targets:
+        return _amd_kernels(engine, cards)
     if cards.vendor != "nvidia" or (gates.compute_capability_min, gates.compute_capability_max) == (None, None):
         return YES
     if has is None:
@@ -67,6 +69,15 @@ def kernels(engine: Engine, cards: Cards) -> Answer:
     if other := build_for(engine, has):
         return True, f"for {cards.name} take {other.named}"
     return False, f"{_range(engine)}; {cards.name} has {has}"
+
+
+def _amd_kernels(engine: Engine, cards: Cards) -> Answer:
+    target, targets = cards.gfx_target, engine.gates.gfx_targets
+    if target is None:
+        return None, f"the gfx target of {cards.name} is not known"
+    if target in targets:
+        return YES
+    return False, f"{engine.version} has kernels for {', '.join(targets)}; {cards.name} is {target}"
 
 
 def _range(engine: Engine) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from deployadvisor.advise import recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.models import Role, find_model
 from deployadvisor.compatibility import Assessment, Demand, assess_role, obstacle
-from deployadvisor.driver_gate import installed, needed, ways_on
+from deployadvisor.driver_gate import installed, kernels, needed, ways_on
 from deployadvisor.estimation import estimate
 from deployadvisor.hardware.machine import Known, Machine, Text, Unknown
 from deployadvisor.hardware.spec import machine_from_phrase
@@ -321,3 +322,28 @@ def test_the_readme_names_the_driver_that_the_card_needs() -> None:
     branches = [need.branch for has in ("8.9", "9.0", None) if (need := needed(llama, has))]
     assert branches == [525, 570, 525]
     assert needed(engines()["vllm"], "9.0") == needed(engines()["vllm"], None)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("8x MI300X", True),
+        ("2x RX 7900 XTX", True),
+        ("Strix Halo 128GB", True),
+        ("2x RX 6800", False),
+        ("1x H100", True),
+    ],
+)
+def test_an_amd_card_needs_kernels_for_its_target(phrase: str, expected: bool) -> None:
+    cards = site_of(machine_from_phrase(phrase)).cards
+    assert cards is not None
+    holds, detail = kernels(engines()["vllm"], cards)
+    assert holds is expected
+    assert expected or "AMD Radeon RX 6800 is gfx1030" in (detail or "")
+
+
+def test_an_amd_card_of_an_unknown_target_stays_open() -> None:
+    cards = site_of(machine_from_phrase("8x MI300X")).cards
+    assert cards is not None
+    holds, detail = kernels(engines()["vllm"], replace(cards, gfx_target=None))
+    assert (holds, "gfx target" in (detail or "")) == (None, True)

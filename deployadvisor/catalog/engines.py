@@ -129,6 +129,8 @@ class Gates(Frozen):
     """Serves without any accelerator."""
     compute_capability_min: str | None
     compute_capability_max: str | None = None
+    gfx_targets: tuple[str, ...] = ()
+    """AMD targets that the ROCm build has kernels for; empty where none were read."""
     """None where newer cards run what is compiled for older ones, or nobody has read it."""
     compiled_for: tuple[str, ...] = ()
     """Compute capabilities of the kernels in the pinned build; an ``a`` runs on exactly that one."""

@@ -184,6 +184,7 @@ def _accelerator(part: Cards, index: int) -> Accelerator:
         memory_free_gib=_all_free(total),
         unified_memory=gpu.unified_memory,
         compute_capability=_compute_capability(gpu),
+        gfx_target=_gfx_target(gpu),
         driver_version=_NOT_SAID,
         runtime_version=_NOT_SAID,
     )
@@ -221,6 +222,12 @@ def _compute_capability(gpu: Gpu) -> Text:
     if gpu.vendor != "nvidia":
         return Unknown(unknown="only NVIDIA cards have one")
     return Unknown(unknown="the catalogue does not know it")
+
+
+def _gfx_target(gpu: Gpu) -> Text:
+    if gpu.gfx_target is not None:
+        return Known[str](value=gpu.gfx_target, source=gpu.gfx_target_source or "; ".join(gpu.source))
+    return Unknown(unknown="only AMD cards have one" if gpu.vendor != "amd" else "the catalogue does not know it")
 
 
 def _problems(cards: Sequence[Cards]) -> Iterator[Problem]:

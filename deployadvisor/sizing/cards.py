@@ -20,6 +20,7 @@ class Cards:
     total_gib: Number
     free_gib: Number
     compute_capability: str | None = None
+    gfx_target: str | None = None
     indexes: tuple[int, ...] = ()
     """Their numbers on the machine, the freest card first."""
     shared: bool = False
@@ -99,6 +100,7 @@ def _cards(group: Sequence[Accelerator]) -> Cards:
         total_gib=_least([card.memory_total_gib for card in members]),
         free_gib=members[-1].memory_free_gib,
         compute_capability=value_of(first.compute_capability),
+        gfx_target=value_of(first.gfx_target),
         indexes=tuple(card.index for card in members),
         shared=first.unified_memory,
         each_free_gib=each if min(each) < max(each) else (),

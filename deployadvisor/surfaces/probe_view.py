@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Link, Machine, Unknown, Use, value_of
+from deployadvisor.readiness import readiness
 from deployadvisor.surfaces import options
 
 _HEADINGS = ("#", "accelerator", "free / total GiB", "CC / gfx", "driver", "runtime", "PCIe", "NUMA", "joined to")
@@ -23,6 +24,9 @@ def show(machine: Machine, *, unknown: bool = False) -> Iterator[str]:
     yield ""
     yield "Doctor"
     yield from _doctor(machine)
+    yield ""
+    yield "Engines"
+    yield from (f"  {line}" for line in _engines(machine))
     if unknown:
         yield ""
         yield "Not known"
@@ -159,6 +163,13 @@ def _doctor(machine: Machine) -> Iterator[str]:
             yield f"  {_because(reading)}"
     if not said:
         yield "  nothing to mend"
+
+
+def _engines(machine: Machine) -> Iterator[str]:
+    """What system, cards and driver allow; whether a model fits is another question."""
+    for ready in readiness(machine):
+        mark = {True: "yes", None: "?", False: "no"}[ready.holds]
+        yield f"{mark:<5}{ready.name}" + (f": {ready.detail}" if ready.detail else "")
 
 
 def _is_moot(name: str, machine: Machine) -> bool:
