@@ -23,6 +23,12 @@ _SERIAL = re.compile(
 )
 _SERIAL_TAG = re.compile(r"(<(?:serial|board_serial|pdi|board_id)>)[^<]*(<)")
 _PROGRAM_TAG = re.compile(r"(<process_name>)[^<]*(<)")
+_PROGRAM_ROW = re.compile(
+    r"^(\|\s*[0-9]+(?:\s+[0-9]+)?\s*\|\s*[0-9]+\s*\|)([^|\n]*\w[^|\n]*)(\|\s*[0-9]+)", re.MULTILINE
+)
+"""A process in the table of ``npu-smi info``: card, chip, number, name and memory."""
+_WINDOWS = re.compile(r"(?:0x[0-9a-f]{16} 0x[0-9a-f]{16} 0x[0-9a-f]{16}\n)+")
+"""Where a device's memory lies on the bus, which is no hardware id."""
 _PROGRAM_FILE = re.compile(r"^/proc/[0-9]+/comm$")
 _PREFIXED = re.compile(r"\b(GPU|MIG)-[0-9a-f-]+", re.IGNORECASE)
 
@@ -38,8 +44,11 @@ _KEPT = (
     "ASCEND_RT_VISIBLE_DEVICES",
     "ASCEND_VISIBLE_DEVICES",
     "ZE_AFFINITY_MASK",
+    "ZE_FLAT_DEVICE_HIERARCHY",
+    "ZE_ENABLE_PCI_ID_DEVICE_ORDER",
     "ONEAPI_DEVICE_SELECTOR",
     "HABANA_VISIBLE_DEVICES",
+    "HABANA_VISIBLE_MODULES",
 )
 _KEPT_AS = {
     "KUBERNETES_SERVICE_HOST": "10.0.0.1",
@@ -87,7 +96,7 @@ class _Names:
             return {self._text(str(name)): self.clean(value, str(name)) for name, value in part.items()}
         if isinstance(part, list):
             return [self.clean(each, key) for each in part]
-        if not isinstance(part, str):
+        if not isinstance(part, str) or _WINDOWS.fullmatch(part):
             return part
         return re.sub(r"\w", "0", part) if "serial" in key.casefold() else self._text(part)
 
@@ -98,6 +107,7 @@ class _Names:
         text = _PREFIXED.sub(self._full, text)
         text = _SERIAL_TAG.sub(r"\g<1>0\g<2>", text)
         text = _PROGRAM_TAG.sub(r"\g<1>program\g<2>", text)
+        text = _PROGRAM_ROW.sub(r"\g<1> program \g<3>", text)
         text = _SERIAL.sub(lambda found: found[1] + re.sub(r"\w", "0", found[2]), text)
         text = _MAC.sub("00:00:00:00:00:00", text)
         return _LONG_HEX.sub(self._numbered, text)
