@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from deployadvisor.hardware.apple import read_apple
+from deployadvisor.hardware.ascend import read_ascend
 from deployadvisor.hardware.host import read_host, unread_host
 from deployadvisor.hardware.local import LocalSystem
 from deployadvisor.hardware.machine import Accelerator, Host, Machine, Problem
@@ -33,6 +34,7 @@ _OVERTIME_S = 0.1  # a reader that keeps its time may still be writing its answe
 
 _LINUX: Mapping[str, Reader] = {
     "NVIDIA GPUs": read_nvidia,
+    "Huawei Ascend NPUs": read_ascend,
 }
 READERS: Mapping[str, Mapping[str, Reader]] = {
     "Linux": _LINUX,
