@@ -13,6 +13,7 @@ from typing import TypeVar
 from deployadvisor.hardware.apple import read_apple
 from deployadvisor.hardware.ascend import read_ascend
 from deployadvisor.hardware.host import read_host, unread_host
+from deployadvisor.hardware.intel import read_intel
 from deployadvisor.hardware.local import LocalSystem
 from deployadvisor.hardware.machine import Accelerator, Host, Machine, Problem
 from deployadvisor.hardware.network import reachable
@@ -34,6 +35,7 @@ _OVERTIME_S = 0.1  # a reader that keeps its time may still be writing its answe
 
 _LINUX: Mapping[str, Reader] = {
     "NVIDIA GPUs": read_nvidia,
+    "Intel accelerators": read_intel,
     "Huawei Ascend NPUs": read_ascend,
 }
 READERS: Mapping[str, Mapping[str, Reader]] = {
