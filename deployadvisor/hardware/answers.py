@@ -6,6 +6,7 @@ An answer of another kind, a number out of all bounds, or nothing at all is a re
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,7 +20,9 @@ NOT_FOUND = 6
 DRIVER_NOT_LOADED = 9
 LIBRARY_NOT_FOUND = 12
 FUNCTION_NOT_FOUND = 13
+LOST = 15
 VERSION_MISMATCH = 18
+UNKNOWN_ERROR = 999
 
 _WORDS = {
     2: "Invalid Argument",
@@ -30,12 +33,19 @@ _WORDS = {
     10: "Timeout",
     LIBRARY_NOT_FOUND: "NVML Shared Library Not Found",
     FUNCTION_NOT_FOUND: "Function Not Found",
-    15: "GPU is lost",
+    LOST: "GPU is lost",
     VERSION_MISMATCH: "Driver/library version mismatch",
-    999: "Unknown Error",
+    UNKNOWN_ERROR: "Unknown Error",
+}
+_REMEDIES = {
+    NO_PERMISSION: "run the probe as a user who may read this device",
+    LOST: "read dmesg, then reset the card or reboot; until then CUDA may fail on the other cards too",
 }
 _MOST_BYTES = 1 << 50
 _MOST_CHARS = 200
+
+_BRIEF = reprlib.Repr()  # never walks through megabytes or a hundred levels
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 80
 
 T = TypeVar("T")
 
@@ -51,8 +61,7 @@ class Refusal:
 
     def unknown(self) -> Unknown:
         """Say it as a machine value."""
-        remedy = "run the probe as a user who may read this device" if self.code == NO_PERMISSION else None
-        return Unknown(unknown=f"{self.source}: {self.words}", remedy=remedy)
+        return Unknown(unknown=f"{self.source}: {self.words}", remedy=_REMEDIES.get(self.code or 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,11 @@ class Answers:
     stopped: str | None = None
     is_library: bool = True
     """A program's answers are filed under the library's function names, which then say nothing to the user."""
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the library is not installed, which is no fault of a driver."""
+        return self.stopped is not None and "not installed" in self.stopped
 
     def source(self, function: str) -> str:
         """Where an answer was read."""
@@ -85,7 +99,8 @@ class Answers:
             return Refusal(
                 self.source(function), None, f"not answered, because {self.name} stopped at {self.stopped}"
             )
-        return Refusal(self.source(function), NOT_SUPPORTED, _WORDS[NOT_SUPPORTED])
+        words = _WORDS[NOT_SUPPORTED] if self.is_library else "does not say"
+        return Refusal(self.source(function), NOT_SUPPORTED, words)
 
     def parts(self, name: str) -> list[Answers]:
         """The devices, slices or links below this one; one that is no mapping has no answers."""
@@ -164,7 +179,7 @@ def shown(answer: object) -> str:
     """A strange answer, short and printable, for a message."""
     if isinstance(answer, float) and not math.isfinite(answer):
         return str(answer)
-    text = "".join(letter if letter.isprintable() else "?" for letter in repr(answer)[:60])
+    text = "".join(letter if letter.isprintable() else "?" for letter in _BRIEF.repr(answer)[:60])
     return text if len(text) < 60 else f"{text[:57]}..."
 
 

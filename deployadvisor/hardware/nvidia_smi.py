@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 from xml.etree import ElementTree as Tree
 
-from deployadvisor.hardware.answers import (
-    DRIVER_NOT_LOADED,
-    LIBRARY_NOT_FOUND,
-    NO_PERMISSION,
-    NOT_SUPPORTED,
-    VERSION_MISMATCH,
-    Answers,
-)
+from deployadvisor.hardware.answers import LOST, NO_PERMISSION, NOT_SUPPORTED, UNKNOWN_ERROR, Answers
+from deployadvisor.hardware.nvidia_smi_text import failure, lost_cards, with_lost, with_slice_names
 from deployadvisor.hardware.system import Output
 
 COMMAND = ("nvidia-smi", "-q", "-x")
 NAME = "nvidia-smi -q -x"
 
-_NO_DEVICES = 6
-_CODES = (NO_PERMISSION, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, 15, VERSION_MISMATCH)
-_LOST = {"error": 15, "words": "GPU is lost"}
+_BEGIN, _END = "<nvidia_smi_log", "</nvidia_smi_log>"
+_LOST = {"error": LOST, "words": "GPU is lost"}
 _MIB = 2**20
+_VGPU = 2  # NVML_GPU_VIRTUALIZATION_MODE_VGPU
+_MOST_CARDS, _MOST_SLICES, _MOST_PROCESSES = 256, 64, 256
 _QUANTITY = re.compile(r"([0-9]{1,12})(?:\.[0-9]+)? (?:MiB|W)|([0-9]{1,3})x?")
 _POWER_LIMITS = (
     "gpu_power_readings/current_power_limit",
@@ -31,40 +27,52 @@ _POWER_LIMITS = (
     "power_readings/power_limit",
 )
 """Where drivers have put it, newest first."""
-_VGPU_MODES = ("vgpu", "host vgpu")
+_SLICE_IDS = ("gpu_instance_id", "compute_instance_id")
 
 
 def smi_answers(output: Output) -> Answers:
-    """The program's answers under NVML's names; a failure is the answer to ``nvmlInit``."""
-    root = _root(output.text)
-    if root is not None and output.silence is None and output.code in (0, None):
-        return Answers(NAME, _all(root), is_library=False)
-    return Answers(NAME, {"nvmlInit": _failure(output)}, is_library=False)
+    """The program's answers under NVML's names; a failure is the answer to ``nvmlInit``.
+
+    It describes the cards that work whatever its exit status: 14 is a damaged store on a card that works.
+    """
+    if output.silence is None:
+        root = _root(output.text)
+        cards = with_lost(list(_cards(root)), lost_cards(output))
+        if root is not None or cards:
+            return Answers(NAME, {**_of_driver(root), "devices": cards}, is_library=False)
+    return Answers(NAME, {"nvmlInit": failure(output)}, is_library=False)
+
+
+def slices_named(answers: Answers, listed: Output) -> Answers:
+    """The program's answers with slices called by the names and UUIDs of :data:`nvidia_smi_text.LIST`."""
+    values = {**answers.values, "devices": with_slice_names(answers.values["devices"], listed)}
+    return Answers(answers.name, values, answers.stopped, answers.is_library)
 
 
 def _root(text: str) -> Tree.Element | None:
-    """The document; one that declares entities did not come from the driver."""
-    start = text.find("<nvidia_smi_log")
+    """The document, warnings before and after it left out; one that declares entities is not the driver's."""
+    start, (document, end, _) = text.find(_BEGIN), text.rpartition(_END)
     if start < 0 or "<!ENTITY" in text:
         return None
     try:
-        return Tree.fromstring(text[start:])  # noqa: S314 - the document type is cut off, so nothing can be expanded
-    except Tree.ParseError:
+        return Tree.fromstring(document[start:] + end)  # noqa: S314 - without document type nothing is expanded
+    except (Tree.ParseError, ValueError):
         return None
 
 
-def _failure(output: Output) -> dict[str, Any]:
-    words = output.words or f"it ended with status {output.code}"
-    if output.silence is not None:
-        return {"error": None, "words": output.silence}
-    return {"error": output.code if output.code in _CODES else None, "words": words}
+def _cards(root: Tree.Element | None) -> Iterator[dict[str, Any]]:
+    if root is not None:
+        yield from (_card(gpu) for gpu in islice(root.iter("gpu"), _MOST_CARDS))
 
 
-def _all(root: Tree.Element) -> dict[str, Any]:
+def _of_driver(root: Tree.Element | None) -> dict[str, Any]:
+    if root is None:
+        return {}
+    count = _word(root, "attached_gpus") or ""
     found = {
+        "nvmlDeviceGetCount": int(count) if re.fullmatch("[0-9]{1,3}", count) else None,
         "nvmlSystemGetDriverVersion": _word(root, "driver_version"),
         "nvmlSystemGetCudaDriverVersion_v2": _cuda(_word(root, "cuda_version")),
-        "devices": [_card(gpu) for gpu in root.iter("gpu")],
     }
     return _without_silence(found)
 
@@ -86,14 +94,18 @@ def _card(gpu: Tree.Element) -> dict[str, Any]:
         "nvmlDeviceGetCurrPcieLinkWidth": _amount(_word(gpu, f"{link}/link_widths/current_link_width"), 1),
         "nvmlDeviceGetDisplayActive": _switch(_word(gpu, "display_active"), pair=False),
         "nvmlDeviceGetComputeRunningProcesses": _processes(gpu),
-        "mig": [_slice(gpu, part) for part in gpu.iterfind("mig_devices/mig_device")],
+        "mig": [_slice(gpu, part) for part in islice(gpu.iterfind("mig_devices/mig_device"), _MOST_SLICES)],
     }
     return _without_silence(found)
 
 
 def _slice(gpu: Tree.Element, part: Tree.Element) -> dict[str, Any]:
-    """A slice; the program does not name it, so its profile stays unknown."""
-    found = {"nvmlDeviceGetName": f"{_word(gpu, 'product_name')} MIG", "nvmlDeviceGetMemoryInfo": _memory(part)}
+    """A slice; this answer gives it neither profile nor UUID."""
+    found = {
+        "nvmlDeviceGetName": f"{_word(gpu, 'product_name')} MIG",
+        "nvmlDeviceGetMemoryInfo": _memory(part),
+        "nvmlDeviceGetComputeRunningProcesses": _processes(gpu, part),
+    }
     return _without_silence(found)
 
 
@@ -109,10 +121,12 @@ def _pci(gpu: Tree.Element) -> dict[str, Any]:
     return {"busId": _word(gpu, "pci/pci_bus_id"), "pciDeviceId": number}
 
 
-def _processes(gpu: Tree.Element) -> list[dict[str, Any]]:
+def _processes(gpu: Tree.Element, part: Tree.Element | None = None) -> list[dict[str, Any]]:
+    """Processes of a card, or of one of its slices."""
     return [
         {"pid": int(pid), "usedGpuMemory": used if isinstance(used, int) else None}
-        for process in gpu.iterfind("processes/process_info")
+        for process in islice(gpu.iterfind("processes/process_info"), _MOST_PROCESSES)
+        if part is None or all(_word(process, name) == _word(part, name) for name in _SLICE_IDS)
         if (pid := _word(process, "pid") or "").isdecimal() and len(pid) < 10
         for used in (_amount(_word(process, "used_memory"), _MIB),)
     ]
@@ -145,7 +159,7 @@ def _switch(word: str | None, *, pair: bool) -> Any:
 
 
 def _virtualization(word: str | None) -> Any:
-    return 2 if (word or "").casefold() in _VGPU_MODES else None
+    return _VGPU if (word or "").casefold() == "vgpu" else None
 
 
 def _cuda(word: str | None) -> Any:
@@ -160,7 +174,7 @@ def _refusal(word: str) -> dict[str, Any]:
         return {"error": NO_PERMISSION, "words": words}
     if words.casefold() in ("n/a", "not supported", ""):
         return {"error": NOT_SUPPORTED, "words": words or "Not Supported"}
-    return _LOST if "lost" in words.casefold() else {"error": 999, "words": words[:100]}
+    return _LOST if "lost" in words.casefold() else {"error": UNKNOWN_ERROR, "words": words[:100]}
 
 
 def _without_silence(answers: dict[str, Any]) -> dict[str, Any]:
