@@ -51,6 +51,12 @@ class Device:
     uuids: tuple[str, ...] = ()
     """Of the slice, if it is one, and of its card; compared, and shown only when asked for."""
 
+    @property
+    def has_uuid(self) -> bool:
+        """Whether the UUID of the device itself is among them, not only that of a slice's card."""
+        is_slice = self.accelerator.kind == "mig"
+        return any(uuid.startswith("MIG-") for uuid in self.uuids) if is_slice else bool(self.uuids)
+
 
 def read_driver(answers: Answers) -> Driver:
     """Driver version, and the newest CUDA version that it supports."""
@@ -107,6 +113,7 @@ def _unreadable(answers: Answers, card: int, driver: Driver) -> Accelerator:
         driver_version=driver.version,
         runtime_version=driver.runtime,
         visible=False,
+        ids=Ids(uuid=reason, serial=reason, pci_address=answers.text("nvmlDeviceGetPciInfo", name="busId")),
     )
 
 
@@ -132,7 +139,7 @@ def _whole_card(answers: Answers, card: int, driver: Driver, system: System, hos
         driver_version=driver.version,
         runtime_version=driver.runtime,
         mig_profile=_WHOLE_CARD,
-        used_by=_users(answers, system, total, free),
+        used_by=_users(answers, system, total, free, _others(host, unified=unified)),
         **_card_details(answers, system, entry),
     )
     return Device(accelerator, card, _uuids(answers))
@@ -269,8 +276,20 @@ def _uuids(answers: Answers) -> tuple[str, ...]:
 # Who holds the memory
 
 
-def _users(answers: Answers, system: System, total: Number, free: Number) -> Known[tuple[Use, ...]] | Unknown:
-    """Processes with their memory, and what is left over as the driver's."""
+_UNSEEN = "driver, and what it shows to nobody"
+
+
+def _others(host: Host, *, unified: bool) -> str:
+    """Who holds what no process was named for."""
+    if unified:
+        return "system, and programs that do not use the GPU"
+    return "Windows and its programs, and the driver" if value_of(host.wsl) else _UNSEEN
+
+
+def _users(
+    answers: Answers, system: System, total: Number, free: Number, others: str = _UNSEEN
+) -> Known[tuple[Use, ...]] | Unknown:
+    """Processes with their memory, and what is left over as that of ``others``."""
     asked = [answers.ask(f"nvmlDeviceGet{kind}RunningProcesses") for kind in ("Compute", "Graphics")]
     lists = [rows for rows in asked if isinstance(rows, list)]
     if not lists:
@@ -279,7 +298,7 @@ def _users(answers: Answers, system: System, total: Number, free: Number) -> Kno
     rows = {row["pid"]: row for rows in lists for row in rows[:_MOST_PROCESSES] if _is_process(row)}
     uses = [_use(row, system) for row in rows.values()]
     source = answers.source("nvmlDeviceGetComputeRunningProcesses")
-    return Known[tuple[Use, ...]](value=(*uses, *_rest(uses, total, free)), source=source)
+    return Known[tuple[Use, ...]](value=(*uses, *_rest(uses, total, free, others)), source=source)
 
 
 def _is_process(row: object) -> bool:
@@ -289,20 +308,20 @@ def _is_process(row: object) -> bool:
 def _use(row: dict[str, Any], system: System) -> Use:
     pid, used = row["pid"], row.get("usedGpuMemory")
     comm = (system.text(f"/proc/{pid}/comm") or "").strip()
-    who = f"{comm} ({pid})" if is_plain(comm) else f"process {pid}"
+    who = f"{comm} ({pid})" if is_plain(comm) else f"process {pid}, which is not seen from here"
     if type(used) is int and 0 < used < 1 << 50:
         return Use(who=who, memory_gib=Known[float](value=used / GIB, source="NVML"))
     return Use(who=who, memory_gib=Unknown(unknown="the driver does not say how much it holds"))
 
 
-def _rest(uses: list[Use], total: Number, free: Number) -> Iterator[Use]:
+def _rest(uses: list[Use], total: Number, free: Number, others: str) -> Iterator[Use]:
     """What no process was named for: the driver's own share, or processes that this user may not see."""
     if isinstance(total, Unknown) or isinstance(free, Unknown):
         return
     rest = total.value - free.value - sum(value_of(use.memory_gib) or 0.0 for use in uses)
     if rest > 0.01:
         source = "total less free less processes"
-        yield Use(who="driver, and what it shows to nobody", memory_gib=Known[float](value=rest, source=source))
+        yield Use(who=others, memory_gib=Known[float](value=rest, source=source))
 
 
 # Memory shared with the host

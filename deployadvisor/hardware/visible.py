@@ -26,6 +26,8 @@ class Device:
     card: int
     name: str
     uuids: tuple[str, ...] = ()
+    has_uuid: bool = True
+    """Whether its own UUID was told: some tools give slices none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,9 @@ def choose(value: str | None, order: str | None, devices: Sequence[Device]) -> C
     if value is None:
         return Choice(frozenset(range(len(devices))))
     named = list(_named(value, devices))
+    unnamed = sum(not device.has_uuid for device in devices)
+    if unnamed and None in named and not _is_number(_entries(value)[len(named) - 1]):
+        return Choice(frozenset(range(len(devices))), (_unmatched(unnamed),))
     positions = [position for position in named if position is not None]
     visible = frozenset(positions) if len(set(positions)) == len(positions) else frozenset[int]()
     return Choice(visible, tuple(_problems(value, order, devices, named, visible)))
@@ -102,6 +107,12 @@ def _problems(
     if _order_matters(value, order, devices):
         reason = "the cards differ, and CUDA numbers the fastest first where the driver numbers by bus"
         yield Problem(what=VARIABLE, reason=reason, remedy="export CUDA_DEVICE_ORDER=PCI_BUS_ID")
+
+
+def _unmatched(count: int) -> Problem:
+    """All are kept: a device that is hidden wrongly is lost, one that is shown wrongly is missed at the start."""
+    reason = f"it names devices by UUID, and the UUIDs of {count} were not told, so which it leaves is not known"
+    return Problem(what=VARIABLE, reason=reason, remedy="compare nvidia-smi -L")
 
 
 def _order_matters(value: str, order: str | None, devices: Sequence[Device]) -> bool:
