@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from deployadvisor.catalog.gpus import Gpu
 from deployadvisor.catalog.metal import metal_share
-from deployadvisor.hardware.answers import is_plain
+from deployadvisor.hardware.answers import is_plain, shown
 from deployadvisor.hardware.apple_registry import NAME as REGISTRY_NAME
 from deployadvisor.hardware.apple_registry import REGISTRY, Registry, read_registry
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Number, Problem, Unknown, Use, value_of
@@ -92,8 +92,8 @@ def _translated(host: Host) -> Iterator[Problem]:
 def _without_chip(brand: str, output: Output, registry: Registry) -> Iterator[Problem]:
     """Macs with an Intel processor, whose graphics cards are no help, and Macs that do not answer."""
     if not brand.startswith("Intel"):
-        reason = f"sysctl named no chip: {output.silence or f'status {output.code}'}"
-        yield Problem(what="Apple GPU", reason=reason, remedy=f"try sysctl {_CHIP}")
+        said = f"the chip {shown(brand)}" if brand else f"no chip: {output.silence or f'status {output.code}'}"
+        yield Problem(what="Apple GPU", reason=f"sysctl named {said}", remedy=f"try sysctl {_CHIP}")
     if registry.others:
         makers = ", ".join(registry.others)
         reason = "this Mac has an Intel processor; engines that use Metal are planned for Apple chips only"
