@@ -39,12 +39,16 @@ def changed(name: str, **parts: Any) -> Recording:
 def replay(name: str, failing: Mapping[str, int] | None = None, **env: str) -> Machine:
     """Probe a recorded machine; ``failing`` gives NVML functions an error code instead of their answer."""
     refusals = {function: {"error": code} for function, code in (failing or {}).items()}
-    return probe(RecordedSystem(changed(name, env=env, nvml=answering(recording(name).nvml, refusals))))
+    return probe_of(changed(name, env=env, nvml=answering(recording(name).nvml, refusals)))
+
+
+def probe_of(recorded: Recording) -> Machine:
+    return probe(RecordedSystem(recorded))
 
 
 def probed(content: Mapping[str, Any]) -> Machine:
     """Probe a machine that is written in a test."""
-    return probe(RecordedSystem(Recording.model_validate({"about": "a test", "basis": "made up", **content})))
+    return probe_of(Recording.model_validate({"about": "a test", "basis": "made up", **content}))
 
 
 def answering(nvml: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
