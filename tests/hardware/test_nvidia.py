@@ -16,6 +16,20 @@ from deployadvisor.hardware.recording import RecordedSystem
 from .replay import answering, changed, functions, machine_names, recording, replay
 
 WITH_CARDS = [name for name in machine_names() if recording(name).nvml.get("devices")]
+ONE_OF_A_KIND = (
+    "h200-x2",
+    "mig-container-slice",
+    "mig-two-slices",
+    "mig-mode-forbidden",
+    "vgpu",
+    "jetson-orin",
+    "gb10-in-container",
+    "lost-card",
+    "old-k80",
+    "visible-uuid",
+    "wsl2",
+)
+"""Machines that the reader treats differently; that no tool of any machine may break it, test_any_failure.py says."""
 FUNCTIONS = sorted({function for name in WITH_CARDS for function in functions(recording(name))} - {"nvmlInit"})
 CODES = (3, 4, 6, 13, 15, 424242)
 
@@ -26,13 +40,14 @@ def check_laws(machine: Machine) -> None:
             assert isinstance(reading, Unknown) or reading.value > 0
         if isinstance(accelerator.memory_total_gib, Unknown):
             assert accelerator.memory_total_gib.unknown
-            assert any(accelerator.name in problem.what for problem in machine.problems)
+            told = [problem.what for problem in machine.problems]
+            assert "NVIDIA GPUs" in told or any(accelerator.name in what for what in told)
     assert machine.accelerators or machine.problems, "no card and no reason"
     assert not [problem for problem in machine.problems if "the reader failed" in problem.reason]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("name", WITH_CARDS)
+@pytest.mark.parametrize("name", ONE_OF_A_KIND)
 def test_one_failing_call_never_raises_and_never_gives_zero(name: str, function: str):
     for code in CODES:
         check_laws(replay(name, failing={function: code}))
@@ -95,8 +110,12 @@ def test_nonsense_for_an_answer_is_unknown_with_a_reason(name: str, function: st
         check_laws(probe(RecordedSystem(changed(name, nvml=nvml))))
 
 
-@given(st.recursive(st.sampled_from(NONSENSE), lambda parts: st.lists(parts) | st.dictionaries(st.text(), parts)))
-@settings(max_examples=200, deadline=None)
+@given(
+    st.recursive(
+        st.sampled_from(NONSENSE), lambda parts: st.lists(parts) | st.dictionaries(st.text(), parts), max_leaves=30
+    )
+)
+@settings(max_examples=100, deadline=None)
 def test_any_shape_of_answers_is_read(devices: Any):
     machine = probe(RecordedSystem(changed("h200-x1", nvml={"devices": devices})))
     assert not [problem for problem in machine.problems if "the reader failed" in problem.reason]
