@@ -14,6 +14,7 @@ from deployadvisor.hardware.system import System
 
 _ROOT = "/sys/fs/cgroup"
 _UNLIMITED_BYTES = 1 << 60  # version 1 writes "no limit" as the largest page-aligned number
+_MOST_LEVELS = 64
 _V1_CPU_MOUNTS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
 
 
@@ -80,8 +81,13 @@ def _group(system: System, controller: str) -> str:
     for line in (system.text("/proc/self/cgroup") or "").splitlines():
         fields = line.split(":", 2)
         if len(fields) == 3 and controller in fields[1].split(",") and fields[2].startswith("/"):
-            return "/" if ".." in fields[2].split("/") else fields[2]
+            return fields[2] if _is_group(fields[2].split("/")) else "/"
     return "/"
+
+
+def _is_group(names: list[str]) -> bool:
+    """Whether a path of groups stays below its mount, and is one that a kernel would write."""
+    return ".." not in names and len(names) <= _MOST_LEVELS
 
 
 def _integer(text: str | None) -> int | None:

@@ -22,6 +22,10 @@ _VENDOR_FOLDERS: Mapping[LibraryName, tuple[str, ...]] = {"nvml": (), "amdsmi": 
 """Where a vendor's own installer puts its Python module."""
 
 
+_MOST_STEPS = 4
+"""Of a path: a card and its slice, link or peer, each with a number."""
+
+
 class Runner(Protocol):
     """What can run a program."""
 
@@ -85,6 +89,7 @@ def _lines(text: str) -> Iterator[list[Any]]:
             isinstance(value, list)
             and len(value) in (2, 3)
             and isinstance(value[0], list)
+            and len(value[0]) <= _MOST_STEPS
             and isinstance(value[1], str)
         ):
             yield value

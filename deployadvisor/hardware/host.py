@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from deployadvisor.hardware.answers import is_plain
 from deployadvisor.hardware.cgroup import MemoryLimit, cpu_quotas, memory_limits
 from deployadvisor.hardware.host_details import host_details
 from deployadvisor.hardware.machine import Flag, Host, Known, Number, Text, Unknown
@@ -72,14 +73,14 @@ def _cpu_model(system: System) -> Text:
         return _macos_cpu_model(system)
     for line in (system.text("/proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
-        if key.strip() == "model name" and value.strip():
+        if key.strip() == "model name" and is_plain(value):
             return Known[str](value=value.strip(), source="/proc/cpuinfo")
     return Unknown(unknown="/proc/cpuinfo names no processor model")
 
 
 def _macos_cpu_model(system: System) -> Text:
     answer = system.run("/usr/sbin/sysctl", "-n", CPU_NAME, timeout_s=_SYSCTL_S)
-    if answer.succeeded and answer.text.strip():
+    if answer.succeeded and is_plain(answer.text.strip()):
         return Known[str](value=answer.text.strip(), source=f"sysctl {CPU_NAME}")
     return Unknown(unknown=f"sysctl gave no processor name: {answer.silence or f'status {answer.code}'}")
 
