@@ -142,7 +142,7 @@ def test_one_broken_tool_costs_neither_time_nor_truth(name: str):
 
 
 @given(st.sampled_from(machine_names()), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_any_broken_tools_cost_neither_time_nor_truth(name: str, data: st.DataObject):
     recorded = recording(name)
     broken = {line: data.draw(broken_answers(answer.out)) for line, answer in recorded.commands.items()}

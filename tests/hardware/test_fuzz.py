@@ -54,7 +54,7 @@ LINES = st.one_of(
 
 
 @given(st.lists(LINES, max_size=12), st.integers(-11, 2), st.none() | st.text(max_size=9))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_lines_of_a_library_are_answers_or_nothing(lines: list[str], code: int, silence: str | None):
     found = read_answers(Output("\n".join(lines), "", code, silence))
     assert isinstance(found.answers, dict)
@@ -142,7 +142,7 @@ CONTENTS = st.one_of(
 
 
 @given(st.dictionaries(st.sampled_from(FILES), CONTENTS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_files_are_a_host_of_sound_values(files: dict[str, str]):
     asked = system(files, folders={"/usr/local/cuda/compat": ["libcuda.so.570.1.2", "libcuda.so.x"]})
     for name, reading in read_host(asked):
@@ -205,7 +205,7 @@ PIECES = (
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_mutated_machine_file_is_read_or_refused_with_its_place(saved: Path, data: st.DataObject):
     lines = saved.read_text(encoding="utf-8").splitlines()
     for _ in range(data.draw(st.integers(1, 3))):
@@ -219,7 +219,7 @@ def test_a_mutated_machine_file_is_read_or_refused_with_its_place(saved: Path, d
 
 
 @given(content=VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_document_is_no_machine_or_one(saved: Path, content: Any):
     path = saved.with_name("any.json")
     path.write_text(json.dumps({"schema": "deployadvisor/machine@1", "accelerators": content, "host": content}))
