@@ -296,7 +296,7 @@ def _users(
         refused = next((answer for answer in asked if isinstance(answer, Refusal)), None)
         return refused.unknown() if refused else Unknown(unknown="the driver names no processes")
     rows = {row["pid"]: row for rows in lists for row in rows[:_MOST_PROCESSES] if _is_process(row)}
-    uses = [_use(row, system) for row in rows.values()]
+    uses = [_use(row, system, answers.name) for row in rows.values()]
     source = answers.source("nvmlDeviceGetComputeRunningProcesses")
     return Known[tuple[Use, ...]](value=(*uses, *_rest(uses, total, free, others)), source=source)
 
@@ -305,13 +305,19 @@ def _is_process(row: object) -> bool:
     return isinstance(row, dict) and type(row.get("pid")) is int and row["pid"] > 0
 
 
-def _use(row: dict[str, Any], system: System) -> Use:
-    pid, used = row["pid"], row.get("usedGpuMemory")
-    comm = (system.text(f"/proc/{pid}/comm") or "").strip()
-    who = f"{comm} ({pid})" if is_plain(comm) else f"process {pid}, which is not seen from here"
+def _use(row: dict[str, Any], system: System, source: str) -> Use:
+    used = row.get("usedGpuMemory")
     if type(used) is int and 0 < used < 1 << 50:
-        return Use(who=who, memory_gib=Known[float](value=used / GIB, source="NVML"))
-    return Use(who=who, memory_gib=Unknown(unknown="the driver does not say how much it holds"))
+        return Use(who=_who(row, system), memory_gib=Known[float](value=used / GIB, source=source))
+    return Use(who=_who(row, system), memory_gib=Unknown(unknown="the driver does not say how much it holds"))
+
+
+def _who(row: dict[str, Any], system: System) -> str:
+    """Name and number: as this system knows it, else as the driver does, else that it ended or is somewhere else."""
+    pid, told = row["pid"], row.get("name")
+    comm = (system.text(f"/proc/{pid}/comm") or "").strip()
+    name = comm if is_plain(comm) else told if isinstance(told, str) and is_plain(told) else None
+    return f"{name} ({pid})" if name else f"process {pid}, which is not seen from here"
 
 
 def _rest(uses: list[Use], total: Number, free: Number, others: str) -> Iterator[Use]:

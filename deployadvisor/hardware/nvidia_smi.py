@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import PurePath
 from typing import Any
 from xml.etree import ElementTree as Tree
 
@@ -124,11 +125,12 @@ def _pci(gpu: Tree.Element) -> dict[str, Any]:
 def _processes(gpu: Tree.Element, part: Tree.Element | None = None) -> list[dict[str, Any]]:
     """Processes of a card, or of one of its slices."""
     return [
-        {"pid": int(pid), "usedGpuMemory": used if isinstance(used, int) else None}
+        _without_silence({"pid": int(pid), "usedGpuMemory": used if isinstance(used, int) else None, "name": name})
         for process in islice(gpu.iterfind("processes/process_info"), _MOST_PROCESSES)
-        if part is None or all(_word(process, name) == _word(part, name) for name in _SLICE_IDS)
+        if part is None or all(_word(process, each) == _word(part, each) for each in _SLICE_IDS)
         if (pid := _word(process, "pid") or "").isdecimal() and len(pid) < 10
         for used in (_amount(_word(process, "used_memory"), _MIB),)
+        for name in (PurePath(_word(process, "process_name") or "").name or None,)
     ]
 
 

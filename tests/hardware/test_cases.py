@@ -92,7 +92,7 @@ def test_case_02_mig_card_that_may_not_be_read_is_not_zero():
     assert totals(by_program) == [19.5, 9.5]
     assert [card.kind for card in by_program.accelerators] == ["mig", "mig"]
     assert "Insufficient" not in reasons(by_program)
-    assert users(by_program.accelerators[0])["process 4711, which is not seen from here"] == 4.0
+    assert users(by_program.accelerators[0])["python3 (4711)"] == 4.0
 
 
 def test_case_03_mig_profile_is_rounded_up_and_the_memory_is_not():
@@ -137,6 +137,7 @@ def test_case_07_gb10_total_subtracts_what_the_system_uses():
     card = only(machine)
     assert value_of(card.memory_free_gib) == value_of(machine.host.memory_available_gib) == GIB(48.83, abs=0.01)
     held = users(card)
+    assert held["Xorg (2553)"] == GIB(0.02, abs=0.01)
     assert held["VLLM::EngineCor (415592)"] == GIB(67.93, abs=0.01), "once, although it computes and draws"
     assert held["system, and programs that do not use the GPU"] == GIB(4.91, abs=0.01)
     assert placed(sized("gb10-answers-total", "Qwen/Qwen3-32B", precision="bf16")).fits

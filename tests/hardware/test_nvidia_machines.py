@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployadvisor.hardware.machine import Accelerator, Known, Machine, Unknown, value_of
+from deployadvisor.hardware.nvidia_module import module_version
 from deployadvisor.hardware.probe import probe
 from deployadvisor.hardware.recording import RecordedSystem
 
@@ -238,3 +239,19 @@ def test_a_card_that_nvidia_smi_only_counts_is_there():
     machine = probe_of(changed("only-nvidia-smi", commands={"nvidia-smi -q -x": {"out": counted}}))
     assert names(machine) == ["NVIDIA A10G", "NVIDIA GPU 1"]
     assert "nvidia-smi -q -x: does not say" in reasons(machine)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.142  Release Build  (a@b)  Tue", "580.142"),
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.216.03  Thu Apr  3 01:14:19 UTC 2025", "535.216.03"),
+        ("NVRM version: NVIDIA UNIX Kernel Module for aarch64  34.1.1  Release Build", "34.1.1"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for aarch64  540.4.0  Release Build", "540.4.0"),
+        ("GCC version:  gcc version 13.3.0", None),
+        ("", None),
+    ],
+)
+def test_the_module_knows_its_version(line: str, expected: str | None):
+    asked = changed("cpu-only", files={"/proc/driver/nvidia/version": f"{line}\nGCC version:  gcc version 13.3.0\n"})
+    assert module_version(RecordedSystem(asked)) == expected

@@ -89,3 +89,16 @@ def test_numbers_are_ambiguous_where_cards_differ():
 )
 def test_needs_uuids(value: str | None, expected: bool):
     assert needs_uuids(value) is expected
+
+
+def test_a_uuid_that_only_an_unknown_device_could_have_leaves_all():
+    """A device hidden wrongly is lost; one shown wrongly is missed when the engine starts."""
+    devices = [Device(0, "A", (), has_uuid=False), Device(1, "B", ("GPU-1",))]
+    unknown = choose("GPU-9", None, devices)
+    assert unknown.positions == {0, 1}
+    assert [problem.reason for problem in unknown.problems] == [
+        "it names devices by UUID, and the UUIDs of 1 were not told, so which it leaves is not known"
+    ]
+    assert choose("GPU-1", None, devices).positions == {1}
+    assert choose("9", None, devices).positions == set()
+    assert choose("0", None, devices).positions == {0}
