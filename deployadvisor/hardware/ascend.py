@@ -14,7 +14,7 @@ from deployadvisor.hardware.answers import is_plain
 from deployadvisor.hardware.ascend_smi import COMMAND, NAME, Chip, Holder, Table, read_table
 from deployadvisor.hardware.ascend_versions import cann_version, driver_version
 from deployadvisor.hardware.ascend_visible import none_given, visible_numbers
-from deployadvisor.hardware.findings import device_problems, free_numbers, printed
+from deployadvisor.hardware.findings import device_problems, free_numbers, not_listed, printed
 from deployadvisor.hardware.identity import entry_of, only_entry
 from deployadvisor.hardware.machine import (
     Accelerator,
@@ -98,7 +98,10 @@ def read_ascend(system: System, host: Host, patience: Patience) -> Reading:
     found = _Found(system, on_bus, nodes, driver_version(system, table.version), cann_version(system))
     devices = _chips(found, table)
     if output.succeeded and devices:
-        return _visible(system, devices, list(_table_problems(output, table)))
+        inside = value_of(host.container) is True
+        expected = len(nodes) if nodes or inside else len(on_bus)
+        fewer = not_listed(_WHAT, NAME, len(devices), expected)
+        return _visible(system, devices, [*_table_problems(output, table), *fewer])
     failure = _failure(output, system, host)
     devices += _unread(found, table, failure, in_container=value_of(host.container) is True)
     return _visible(system, devices, [failure, *_table_problems(output, table)])

@@ -38,6 +38,13 @@ def free_numbers(taken: Iterable[int], count: int) -> list[int]:
     return list(islice((number for number in counting() if number not in used), count))
 
 
+def not_listed(what: str, program: str, listed: int, there: int) -> Iterator[Problem]:
+    """Devices that the system has and a program that works does not list."""
+    if listed < there:
+        reason = f"{program} lists {listed} of {there} devices that the system has"
+        yield Problem(what=what, reason=reason, remedy="read dmesg; one that is not listed needs a reset or a reboot")
+
+
 def printed(output: Output) -> str:
     """The last words of a program, in one printable line; else how it ended."""
     letters = (letter if letter.isprintable() else " " for letter in output.words)

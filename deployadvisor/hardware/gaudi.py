@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from deployadvisor.catalog.gpus import Gpu
 from deployadvisor.hardware.answers import is_plain
-from deployadvisor.hardware.findings import device_problems, free_numbers, printed, version_in
+from deployadvisor.hardware.findings import device_problems, free_numbers, not_listed, printed, version_in
 from deployadvisor.hardware.identity import entry_of, only_entry
 from deployadvisor.hardware.machine import (
     Accelerator,
@@ -74,7 +74,8 @@ def read_gaudi(system: System, host: Host, patience: Patience) -> Reading:
     places = {device.address: device for device in on_bus}
     found = [_read(system, row, places.get(row.address or "")) for row in rows]
     if output.succeeded and rows:
-        return _visible(system, rows, found, [])
+        there = len(rows) if value_of(host.container) else len(on_bus)
+        return _visible(system, rows, found, list(not_listed(_WHAT, NAME, len(rows), there)))
     if not rows and on_bus and _has_none(system, host):
         return Reading(problems=(_not_given(system, len(on_bus)),))
     failure = _failure(output)

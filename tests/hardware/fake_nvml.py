@@ -31,9 +31,11 @@ class FakeNvml:
         return self._answer(handle, "nvmlDeviceGetMaxMigDeviceCount", len(handle.get("mig", ())) + 1)
 
     def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: Any, index: int) -> Any:
-        slots = [{"nvmlDeviceGetMigDeviceHandleByIndex": {"error": 6}}, *handle["mig"]]  # the first slot is empty
-        self._answer(slots[index], "nvmlDeviceGetMigDeviceHandleByIndex", None)
-        return slots[index]
+        empty = {"nvmlDeviceGetMigDeviceHandleByIndex": {"error": 6}}
+        slots = [empty, *handle.get("mig", ())]  # the first slot is empty, and so are those after the last slice
+        slot = slots[index] if index < len(slots) else empty
+        self._answer(slot, "nvmlDeviceGetMigDeviceHandleByIndex", None)
+        return slot
 
     def nvmlDeviceGetNvLinkState(self, handle: Any, link: int) -> int:
         return self._of_part(handle, "nvlink", link, "nvmlDeviceGetNvLinkState")

@@ -324,3 +324,11 @@ def test_the_toolkit_is_found(env, files, folders, version, source):
     runtime = machine.accelerators[0].runtime_version
     assert value_of(runtime) == version
     assert (runtime.source if isinstance(runtime, Known) else None) == source
+
+
+def test_a_table_that_lists_fewer_chips_than_there_are_says_so():
+    command = "npu-smi info"
+    whole = recording("ascend-hangs").commands[command].out
+    machine = probe(RecordedSystem(changed("ascend-hangs", commands={command: {"out": whole}})))
+    assert len(machine.accelerators) == 3
+    assert "npu-smi info lists 3 of 8 devices that the system has" in [problem.reason for problem in machine.problems]
