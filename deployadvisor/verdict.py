@@ -113,7 +113,7 @@ class Bench:
         situation = situation.with_facts(*_tuning_fact(roles["lab"].model, site))
         situation = situation.with_facts(*_busy_fact(roles["serve"], situation))
         if not strict:
-            situation = _assume_derived(situation, self.rulebook)
+            situation = _assume_derived(situation, self.rulebook, but=_unread_facts(site))
         route = _settled(evaluate(self.rulebook.route, situation.values()), self.rulebook.route, situation.values())
         return Verdict(profile, self.machine, site, situation, roles, provider, route)
 
@@ -260,8 +260,11 @@ def _role_source(choice: RoleChoice) -> str:
 
 
 def _open_reason(choice: RoleChoice) -> str:
-    texts = (choice.assessments[name].explain("its_fit") for name in choice.decision.possible)
-    return "; ".join(text for text in texts if text) or "depends on answers that are open"
+    """What keeps the role open: once where all engines say the same, else engine by engine."""
+    left = [choice.assessments[name] for name in choice.decision.possible]
+    said = {each.details["its_fit"] for each in left if "its_fit" in each.details}
+    texts = said if len(said) == 1 else [text for each in left if (text := each.explain("its_fit"))]
+    return "; ".join(texts) or "depends on answers that are open"
 
 
 def _tuning_fact(model: Model, site: Site) -> Found:
@@ -278,7 +281,7 @@ def _tuning_fact(model: Model, site: Site) -> Found:
             return {}, {"can_tune": needed.unknown}
         fits = needed.fits(site.cards)
         if isinstance(fits, Unknown):
-            return {}, {"can_tune": fits.unknown}
+            return {}, {"can_tune": f"memory of {site.cards.name}: {fits.unknown}"}
         source = f"{method} needs {needed.gib:.0f} GiB in all: {needed.basis}"
         if fits.value:
             return _computed("can_tune", value, source)
@@ -310,11 +313,20 @@ def _busy_fact(serve: RoleChoice, situation: Situation) -> Found:
     return _computed(name, share.value, share.source)
 
 
-def _assume_derived(situation: Situation, rulebook: Rulebook) -> Situation:
+def _unread_facts(site: Site) -> frozenset[str]:
+    """What depends on cards that are there and that nobody could read: to assume that they hold nothing is wrong."""
+    cards = site.cards
+    unread = cards is not None and (isinstance(cards.total_gib, Unknown) or isinstance(cards.free_gib, Unknown))
+    return frozenset({*(ROLE_FACTS[role] for role in ROLES if role != "cpu"), "can_tune"}) if unread else frozenset()
+
+
+def _assume_derived(situation: Situation, rulebook: Rulebook, *, but: frozenset[str]) -> Situation:
     """What could not be computed takes the vocabulary's assumption; the answer lists it with the reason."""
     known, unknown = dict(situation.known), dict(situation.unknown)
     for fact in rulebook.vocabulary.facts.values():
         answerable = any(name in unknown for name in ("requests_per_day", "input_tokens", "output_tokens"))
+        if fact.name in but:
+            continue
         if fact.derived and fact.assume is not None and fact.name not in known and not answerable:
             reason = unknown.pop(fact.name, "not computed")
             known[fact.name] = FactValue(value=fact.assume, basis="assumed", source=reason)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from hardware.replay import replay
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from deployadvisor import DeployAdvisorError, Profile, Recommendation, load_rule
 from deployadvisor.catalog.engines import known_flags
 from deployadvisor.documents import parse_json
 from deployadvisor.errors import DocumentError, HardwareError, ModelError, ProfileError, RulesError
+from deployadvisor.hardware.machine import Unknown
 from deployadvisor.profile import allowed_values, from_answers
 from deployadvisor.scenarios import Scenario, failing_rule_tests, load_scenarios, run
 
@@ -235,3 +237,18 @@ def test_laws_of_every_answer(answers: dict[str, Any]) -> None:
     assert (advice.status == "blocked") == (advice.route == "blocked")
     if advice.estimate.memory is not None:
         assert advice.estimate.memory.fits
+
+
+@pytest.mark.parametrize("name", ["driver-library-mismatch", "arc-b580-and-built-in", "everything-hangs"])
+def test_a_card_that_nobody_could_read_leaves_the_answer_open_and_says_why(name: str) -> None:
+    """A broken driver is not "no GPU": neither the processor nor a provider is taken for want of a reading."""
+    machine = replay(name)
+    reasons = {
+        card.memory_free_gib.unknown for card in machine.accelerators if isinstance(card.memory_free_gib, Unknown)
+    }
+    advice = recommend(hardware=machine, purpose="personal", data_sensitivity="confidential")
+    assert advice.status == "open"
+    said = {fact.fact: fact.reason for fact in advice.unknown}
+    assert {"can_run_desktop", "can_tune"} <= set(said)
+    assert all(any(reason in said[fact] for reason in reasons) for fact in ("can_run_desktop", "can_tune"))
+    assert "can_run_desktop" not in {item.fact for item in advice.assumed}

@@ -141,8 +141,9 @@ def _footer(advice: Recommendation, words: dict[str, str]) -> Iterator[str]:
         yield from entry(
             words["assumed"], "; ".join(part for part in (shown, rest) if part) + f"  ({words['switch']})"
         )
-    for fact in advice.unknown:
-        yield from entry(words["unknown"], f"{fact.fact}: {fact.reason}")
+    for reason in dict.fromkeys(fact.reason for fact in advice.unknown):
+        facts = ", ".join(fact.fact for fact in advice.unknown if fact.reason == reason)
+        yield from entry(words["unknown"], f"{facts}: {reason}")
     for text in advice.warnings:
         yield from entry(words["warnings"], text)
     if advice.obligations:
