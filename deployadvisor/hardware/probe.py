@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
+from deployadvisor.hardware.amd import read_amd
 from deployadvisor.hardware.apple import read_apple
 from deployadvisor.hardware.ascend import read_ascend
 from deployadvisor.hardware.host import read_host, unread_host
@@ -35,6 +36,7 @@ _OVERTIME_S = 0.1  # a reader that keeps its time may still be writing its answe
 
 _LINUX: Mapping[str, Reader] = {
     "NVIDIA GPUs": read_nvidia,
+    "AMD GPUs": read_amd,
     "Intel accelerators": read_intel,
     "Huawei Ascend NPUs": read_ascend,
 }
