@@ -22,6 +22,7 @@ from deployadvisor.hardware.nvidia import read_nvidia
 from deployadvisor.hardware.reading import Patience, Reading, patience
 from deployadvisor.hardware.saved import save_machine
 from deployadvisor.hardware.system import System
+from deployadvisor.hardware.windows import read_windows
 
 __all__ = ["probe", "save_machine"]
 
@@ -42,7 +43,7 @@ _LINUX: Mapping[str, Reader] = {
 }
 READERS: Mapping[str, Mapping[str, Reader]] = {
     "Linux": _LINUX,
-    "Windows": {"NVIDIA GPUs": read_nvidia},
+    "Windows": {"NVIDIA GPUs": read_nvidia, "other GPUs": read_windows},
     "Darwin": {"Apple GPU": read_apple},
 }
 """Readers by operating system, in the order in which their accelerators are listed."""

@@ -13,8 +13,13 @@ from typing import Any
 
 from deployadvisor.hardware.recording import Recording
 
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
-_LONG_HEX = re.compile(r"\b(?:0x)?(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,64}\b", re.IGNORECASE)
+_UUID = re.compile(
+    r"\b(?!4d36e968-e325-)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE
+)
+"""All but the name of the class of display adapters, which is the same on every Windows."""
+_LONG_HEX = re.compile(
+    r"\b(?!08002be10318)(?:0x)?(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,64}\b", re.IGNORECASE
+)
 _MAC = re.compile(r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b", re.IGNORECASE)
 _SERIAL = re.compile(
     r"""((?:"[^"\n]*serial[^"\n]*"|\bserial[\w ]{0,20}|\bunique_id"?)[ \t]*[:=>][ \t]*"?|\bunique_id[ \t]+)"""
