@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -153,6 +154,26 @@ def test_rocm_4_rocm_smi_only():
     assert value_of(card.memory_total_gib) == GIB(15.984, abs=1e-3)
     assert value_of(card.driver_version) == "5.9.25"
     assert "no entry" in reason(machine, "AMD GPU 1002:6861")
+
+
+def test_amd_smi_is_asked_for_what_hidden_files_do_not_tell():
+    """Only then: each command takes its time."""
+    static = {"gpu": 0, "asic": {"market_name": "AMD Radeon RX 7900 XTX", "device_id": "0x744c"}}
+    metric = {
+        "gpu": 0,
+        "mem_usage": {"total_vram": {"value": 24560, "unit": "MB"}, "used_vram": {"value": 24, "unit": "MB"}},
+    }
+    commands = {
+        "amd-smi static --json": {"out": json.dumps({"gpu_data": [static]})},
+        "amd-smi list --json": {"out": json.dumps([{"gpu": 0, "bdf": "0000:03:00.0"}])},
+        "amd-smi metric --mem-usage --json": {"out": json.dumps({"gpu_data": [metric]})},
+    }
+    machine = probe(RecordedSystem(changed("rocm-4-rocm-smi-only", commands=commands)), include_ids=True)
+    card = only(machine)
+    assert (card.id, value_of(card.memory_total_gib)) == ("rx-7900xtx", 24560 / 1024)
+    assert value_of(card.memory_free_gib) == 24536 / 1024
+    assert card.ids is not None
+    assert value_of(card.ids.pci_address) == "0000:03:00.0"
 
 
 # One PCI id, several products

@@ -76,6 +76,13 @@ def test_two_equal_cards_that_are_present_are_two():
     assert [(card.index, card.id) for card in machine.accelerators] == [(0, "rx-7900xtx"), (1, "rx-7900xtx")]
 
 
+def test_one_entry_is_not_the_size_of_two_cards():
+    rows = [{"Name": "a", "PNPDeviceID": f"PCI\\VEN_1002&DEV_744C&REV_CC\\6&{place}"} for place in (1, 2)]
+    commands = {ASK_PRESENT: {"out": json.dumps({"adapters": rows})}}
+    machine = probe(RecordedSystem(changed("windows-rx-7900xt", commands=commands)))
+    assert [value_of(card.memory_total_gib) for card in machine.accelerators] == [GIB(19.984, abs=1e-3), None]
+
+
 @pytest.mark.parametrize("used", [None, [], [{"DedicatedUsage": None}], [{"DedicatedUsage": -1}], [{}], "1.2 GB"])
 def test_free_memory_is_unknown_where_the_counters_do_not_tell(used: Any):
     adapters = [{"Name": "a", "PNPDeviceID": "PCI\\VEN_1002&DEV_744C&REV_CC\\6&1"}]
