@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from deployadvisor.catalog.gpus import Gpu, gpus_by_pci
 from deployadvisor.catalog.integrated import is_integrated
 from deployadvisor.hardware.amd_names import catalogue_entry, is_nameless, why_unlisted
+from deployadvisor.hardware.findings import printed
 from deployadvisor.hardware.machine import (
     Accelerator,
     Host,
@@ -65,7 +66,7 @@ def read_windows(system: System, host: Host, patience: Patience) -> Reading:
     cards = tuple(
         _accelerator(adapter, _index(counted, place), used, system, host) for place, adapter in enumerate(counted)
     )
-    silent = _silence(output, answer, stale=present is None and bool(registered))
+    silent = _silence(output, answer, registered=bool(registered), stale=present is None and bool(registered))
     notes = (_left_out(adapter) for adapter in ours if _is_left_out(adapter))
     of_cards = (problem for card in cards for problem in _card_problems(card, system))
     return Reading(cards, tuple(dict.fromkeys((*silent, *of_cards, *notes))))
@@ -169,10 +170,10 @@ def _hip_version(system: System) -> Text:
 # What the user should know
 
 
-def _silence(registry: Output, present: Output, *, stale: bool) -> Iterator[Problem]:
+def _silence(registry: Output, present: Output, *, registered: bool, stale: bool) -> Iterator[Problem]:
     """Which of the two did not answer. A registry with closed parts ends with an error, and still tells the rest."""
-    if not registry.text.strip():
-        reason = f"the registry did not answer: {registry.silence or f'status {registry.code}'}"
+    if not registered:
+        reason = f"the registry names no display adapter: {registry.silence or printed(registry)}"
         yield Problem(what=_WHAT, reason=reason, remedy="try reg query in a terminal")
     if stale:
         why = present.silence or "it printed no adapters"

@@ -24,7 +24,8 @@ PCI = "/sys/bus/pci/devices"
 NODES = "/sys/class/kfd/kfd/topology/nodes"
 ROCM_SMI = "rocm-smi --showproductname --showmeminfo vram gtt --showbus --showuniqueid --showdriverversion --json"
 
-AMD = [name for name in machine_names() if "amd" in name or any("kfd" in path for path in recording(name).files)]
+LINUX = [name for name in machine_names() if recording(name).system.platform[0] == "Linux" and recording(name).files]
+AMD = [name for name in LINUX if "amd" in name or any("kfd" in path for path in recording(name).files)]
 
 
 def only(machine: Machine) -> Accelerator:
