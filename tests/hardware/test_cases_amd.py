@@ -34,7 +34,7 @@ def total_gib(name: str, **changes: Any) -> float | None:
 
 
 def test_case_15_32_bits_of_windows_are_not_4_gib():
-    """A RX 9060 XT of 16 GB was given 8 GB: first the cap, then a guess from its name."""
+    """A RX 9060 XT of 16 GB was given 8 GB: first the cap, then a guess from its name (llmfit#55)."""
     machine = replay("windows-adapter-ram-cap")
     card = only(machine)
     assert isinstance(card.memory_total_gib, Unknown)
@@ -44,21 +44,21 @@ def test_case_15_32_bits_of_windows_are_not_4_gib():
 
 
 def test_case_16_graphics_of_a_processor_do_not_have_the_computers_memory():
-    """UHD 630 was given all 32 GB of the computer."""
+    """UHD 630 was given all 32 GB of the computer (llmfit#964)."""
     machine = replay("windows-uhd-630")
     assert machine.accelerators == ()
     assert not_counted(machine) == ["Intel(R) UHD Graphics 630 (8086:3e98)"]
 
 
 def test_case_16_the_rest_of_the_system_is_not_the_graphics_memory():
-    """A Strix Halo with 96 GiB set aside was given the 31 GiB that were left to the system."""
+    """A Strix Halo with 96 GiB set aside was given the 31 GiB that were left to the system (llmfit#964)."""
     machine = replay("strix-halo-96g")
     assert value_of(machine.host.memory_total_gib) == GIB(30.98, abs=0.01)
     assert value_of(only(machine).memory_total_gib) == GIB(96 + 15.489, abs=0.01)
 
 
 def test_case_17_a_name_that_says_nothing_is_no_card_of_8_gb():
-    """ "AMD Radeon(TM) Graphics" was guessed at 8 GB, and ranked before a GTX 1650 that has 4."""
+    """ "AMD Radeon(TM) Graphics" was guessed at 8 GB, and ranked before a GTX 1650 that has 4 (llmfit#25)."""
     machine = replay("windows-igpu-and-gtx-1650")
     assert [(card.vendor, card.id) for card in machine.accelerators] == [("nvidia", "gtx-1650")]
     assert value_of(only(machine).memory_total_gib) == 4.0
@@ -66,7 +66,7 @@ def test_case_17_a_name_that_says_nothing_is_no_card_of_8_gb():
 
 
 def test_case_18_the_processors_graphics_are_no_second_card():
-    """A Ryzen 9800X3D with one RX 7900 XTX was given two of them, and 48 GB."""
+    """A Ryzen 9800X3D with one RX 7900 XTX was given two of them, and 48 GB (llmfit#271)."""
     machine = replay("rx-7900xtx-and-igpu")
     assert [card.id for card in machine.accelerators] == ["rx-7900xtx"]
     assert value_of(only(machine).memory_total_gib) == GIB(23.984, abs=1e-3)
@@ -75,7 +75,7 @@ def test_case_18_the_processors_graphics_are_no_second_card():
 
 
 def test_case_18_numbers_are_those_of_rocm_whatever_the_kernel_calls_card0():
-    """The graphics are card0 of the kernel, and number 1 of ROCm: HIP_VISIBLE_DEVICES=0 is the card."""
+    """The graphics are card0 of the kernel, and number 1 of ROCm: HIP_VISIBLE_DEVICES=0 is the card (llmfit#271)."""
     machine = replay("rx-6600-and-raphael")
     (remedy,) = [problem.remedy for problem in machine.problems if "Raphael" in problem.what]
     assert only(machine).index == 0
@@ -99,7 +99,7 @@ def test_case_18_graphics_before_the_card_take_number_0():
 
 
 def test_case_19_one_graphics_is_mentioned_once_and_counted_never():
-    """Each line "Name:" of rocminfo was counted: six cards and 48 GB for one Radeon 680M."""
+    """Each line "Name:" of rocminfo was counted: six cards and 48 GB for one Radeon 680M (llm-checker#76)."""
     machine = replay("igpu-680m")
     assert machine.accelerators == ()
     assert not_counted(machine) == ["AMD Radeon 660M and 680M of Rembrandt"]
@@ -118,7 +118,10 @@ def test_case_19_one_graphics_is_mentioned_once_and_counted_never():
     ],
 )
 def test_case_20_what_is_set_aside_and_what_is_lent_count_together(name: str, carved_gib: float, lent_gib: float):
-    """It was given 2, 31 or 96 GB, half of the memory, or called a discrete card."""
+    """It was given 2, 31 or 96 GB, or called a discrete card.
+
+    llmfit#194, llmfit#964, llm-checker#75, ollama#17350, ollama#13173.
+    """
     machine = replay(name)
     card = only(machine)
     assert (card.id, card.kind, card.unified_memory) == ("strix-halo", "integrated", True)
@@ -153,7 +156,7 @@ def test_case_20_programs_of_rocm_get_one_of_the_two():
 
 
 def test_case_20_on_windows_the_rest_is_not_the_total():
-    """96 GiB were set aside, and the 31.65 GiB that were left to Windows were shown as the graphics' memory."""
+    """96 GiB were set aside, and the 31.65 GiB that Windows had left were shown as the graphics' (llmfit#194)."""
     card = only(replay("windows-strix-halo-96g"))
     assert (card.id, card.kind, card.unified_memory) == ("strix-halo", "integrated", True)
     assert value_of(card.memory_total_gib) == GIB(96 + 31.65 / 2, abs=0.01)
@@ -161,19 +164,19 @@ def test_case_20_on_windows_the_rest_is_not_the_total():
 
 
 def test_case_21_the_kernel_is_asked_and_not_a_runtime_that_halves():
-    """A nightly ROCm showed 62.6 GiB of 124."""
+    """A nightly ROCm showed 62.6 GiB of 124 (rocm-systems#5167)."""
     assert total_gib("strix-halo-halved-by-hip") == GIB(124.5)
 
 
 def test_case_21_what_the_host_has_left_bounds_the_loan_and_not_what_is_set_aside():
-    """With 96 GiB set aside, free memory was shown as the 27 GiB that the system had left."""
+    """With 96 GiB set aside, the 27 GiB that the system had left were shown as free (llama.cpp#20472, #26932)."""
     busy = only(replay("strix-halo-busy-host"))
     assert value_of(busy.memory_free_gib) == GIB(1.86 + 90.0, abs=0.01)
     assert value_of(only(replay("strix-halo-96g")).memory_free_gib) == GIB(96 + 15.472, abs=0.01)
 
 
 def test_case_22_a_card_never_works_in_shared_memory():
-    """A RX 6750 XT without rocm-smi was called shared memory, and offered models of 120 billion parameters."""
+    """Without rocm-smi it was called shared memory, and offered models of 120 billion parameters (whichllm#61)."""
     card = only(replay("rx-6750xt-without-tools"))
     assert (card.id, card.kind, card.unified_memory) == ("rx-6750xt", "gpu", False)
     assert value_of(card.memory_total_gib) == GIB(11.984, abs=1e-3)
