@@ -14,6 +14,7 @@ from types import MappingProxyType
 from deployadvisor import driver_gate
 from deployadvisor.catalog.drivers import capability
 from deployadvisor.catalog.engines import Engine, engines
+from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.models import Model, Role
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.decide.conditions import Facts
@@ -207,13 +208,23 @@ def _platform(engine: Engine, role: Role, site: Site) -> Answer:
         return (True, None) if gates.cpu else (False, "needs an accelerator")
     if site.cards is None:
         return False, "no accelerator here"
-    if site.cards.vendor not in gates.vendors:
-        return False, f"runs on {', '.join(gates.vendors)} accelerators, not on {site.cards.name}"
-    runtime = _RUNTIMES.get(site.cards.vendor)
-    if role == "serve" and runtime and runtime not in engine.image_variants:
-        return False, f"no {runtime} image of {engine.version} is in the catalogue for {site.cards.name}"
+    if missing := _without_build(engine, role, site.cards):
+        return False, missing
     possible = {site.os} if site.os else _SYSTEMS_OF_CARDS
     return YES if possible <= set(gates.os) else (None, "the operating system is not known")
+
+
+def _without_build(engine: Engine, role: Role, cards: Cards) -> str | None:
+    """Why no build of the engine is made for the maker of the cards, or for the software they need."""
+    gates, entry = engine.gates, gpus().get(cards.id or "")
+    if cards.vendor not in gates.vendors:
+        return f"runs on {', '.join(gates.vendors)} accelerators, not on {cards.name}"
+    if entry and entry.stack and entry.stack not in gates.stacks:
+        return f"has no build for {entry.stack}, the software that {cards.name} needs"
+    runtime = _RUNTIMES.get(cards.vendor)
+    if role == "serve" and runtime and runtime not in engine.image_variants:
+        return f"no {runtime} image of {engine.version} is in the catalogue for {cards.name}"
+    return None
 
 
 def _driver(engine: Engine, site: Site, others: Iterable[Engine]) -> Answer:

@@ -23,6 +23,13 @@ def assess(
     ("engine", "hardware", "model", "attribute", "text"),
     [
         ("vllm", "1x V100 32GB", "Qwen/Qwen3-8B", "its_gpu", "starts at compute capability 7.5"),
+        (
+            "vllm",
+            "8x Gaudi 3",
+            "Qwen/Qwen3-8B",
+            "its_platform",
+            "has no build for habana, the software that Intel Gaudi 3",
+        ),
         ("vllm", "2x RX 6800", "Qwen/Qwen3-8B", "its_gpu", "has kernels for gfx90a, gfx942"),
         ("vllm", "1x A100", "baichuan-inc/Baichuan2-7B-Chat", "its_model", "was dropped after 0.23.0"),
         ("vllm", "M3 Max 64GB", "Qwen/Qwen3-8B", "its_platform", "not on macos"),

@@ -129,6 +129,8 @@ class Gates(Frozen):
     """Serves without any accelerator."""
     compute_capability_min: str | None
     compute_capability_max: str | None = None
+    stacks: tuple[str, ...] = ()
+    """Software stacks of single products, such as Gaudi's ``habana``, that the pinned version has a build for."""
     gfx_targets: tuple[str, ...] = ()
     """AMD targets that the ROCm build has kernels for; empty where none were read."""
     """None where newer cards run what is compiled for older ones, or nobody has read it."""

@@ -71,6 +71,8 @@ class Gpu(Sourced):
     gfx_target: GfxTarget | None = None
     """AMD's name for the instruction set, which decides what ROCm software runs."""
     gfx_target_source: str | None = None
+    stack: str | None = None
+    """Software stack of its own that engines must be built for; None for the maker's usual one."""
     consumer: bool = False
     """Sold for desktops and laptops, not for data centres."""
     notes: str = ""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from deployadvisor.catalog.gpus import Gpu
 from deployadvisor.hardware.amd_devices import Found
-from deployadvisor.hardware.amd_memory import Pool, own_pool, partition_pool, unified_pool, unified_problem
+from deployadvisor.hardware.amd_memory import Pool, one_pool, own_pool, partition_pool, unified_pool, unified_problem
 from deployadvisor.hardware.amd_names import catalogue_entry, shown_name
 from deployadvisor.hardware.amd_said import ASIC, UUID, said_driver, said_ecc, said_names, said_power_cap
 from deployadvisor.hardware.amd_sysfs import (
@@ -60,7 +60,8 @@ def _read(found: Found, card: int, runtime: Text, system: System, host: Host) ->
     unified = found.role == "unified"
     carved = own_pool(system, found.address, _said(found))
     lent = own_pool(system, found.address, _said(found), "gtt")
-    pool = _pool(found, carved, lent, system, host)
+    whole = _pool(found, carved, lent, system, host)
+    pool = one_pool(whole, found.node) if unified else whole
     names = tuple(_names(found, system))
     entry = catalogue_entry(found.pci_id, value_of(found.target), names, value_of(carved.total))
     name = shown_name(names, entry, found.pci_id)
@@ -79,7 +80,7 @@ def _read(found: Found, card: int, runtime: Text, system: System, host: Host) ->
         mig_profile=_shape(found, system) if split else _WHOLE,
         **_details(found, entry, pool, system, host),
     )
-    about = unified_problem(name, carved, pool, found.node) if unified else _partition_problem(found, name)
+    about = unified_problem(name, carved, whole, found.node) if unified else _partition_problem(found, name)
     return Card(found, accelerator, tuple(about))
 
 

@@ -97,6 +97,18 @@ def unified_pool(carved: Pool, lent: Pool, host: Host) -> Pool:
     )
 
 
+def one_pool(pool: Pool, node: Node | None) -> Pool:
+    """What of it a program of ROCm gets: the kernel hands it out as one pool, which may be smaller than the sum."""
+    if node is None or not node.memory_bytes:
+        return pool
+    most = Known[float](value=node.memory_bytes / GIB, source=node.bank)
+    return Pool(_at_most(pool.total, most), _at_most(pool.free, most))
+
+
+def _at_most(reading: Number, most: Known[float]) -> Number:
+    return most if isinstance(reading, Known) and reading.value > most.value else reading
+
+
 def _sum(carved: Number, lent: Number, bound: Number, words: str) -> Number:
     if isinstance(carved, Known) and isinstance(lent, Known) and isinstance(bound, Known):
         limited = f", at most the {words} ({bound.source})" if bound.value < lent.value else ""
