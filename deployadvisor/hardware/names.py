@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Set
+from functools import lru_cache
 
 from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
 from deployadvisor.errors import CatalogError, HardwareError
@@ -63,6 +64,12 @@ def find_card(text: str) -> tuple[Gpu, float | None]:
 
 def identify(name: str, total_gib: float | None) -> Gpu | None:
     """The entry for a name that a driver reports, or None when name or measured memory fits no entry."""
+    return _identified(name, total_gib)
+
+
+@lru_cache(maxsize=512)
+def _identified(name: str, total_gib: float | None) -> Gpu | None:
+    """Remembered: the search for a name that is near an unknown one takes 40 ms, and eight cards have one name."""
     try:
         card: Gpu | None = find_card(name)[0]
     except (CatalogError, HardwareError):

@@ -22,10 +22,12 @@ _LONG_HEX = re.compile(
 )
 _MAC = re.compile(r"\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b", re.IGNORECASE)
 _SERIAL = re.compile(
-    r"""((?:"[^"\n]*serial[^"\n]*"|\bserial[\w ]{0,20}|\bunique_id"?)[ \t]*[:=>][ \t]*"?|\bunique_id[ \t]+)"""
+    r"""((?:"[^"\n]*serial[^"\n]*"|\bserial[\w ]{0,20}|\bunique_id"?)[ \t]*[:=>][ \t]*"?)"""
     r"""(\w[\w.\-]+)""",
     re.IGNORECASE,
 )
+_KERNEL_ID = re.compile(r"\bunique_id[ \t]+([0-9]{1,20})\b")
+"""How the kernel names an AMD card, in decimal; ``ROCR_VISIBLE_DEVICES`` has the same in 16 hexadecimal digits."""
 _SERIAL_TAG = re.compile(r"(<(?:serial|board_serial|pdi|board_id)>)[^<]*(<)")
 _PROGRAM_TAG = re.compile(r"(<process_name>)[^<]*(<)")
 _PROGRAM_ROW = re.compile(
@@ -93,6 +95,9 @@ class _Names:
         self.home = home
         uuids = dict.fromkeys(found[0].casefold() for found in _UUID.finditer(everything))
         self.uuids = {uuid: f"00000000-0000-0000-0000-{number:012x}" for number, uuid in enumerate(uuids, 1)}
+        kernel_ids = dict.fromkeys(int(found[1]) for found in _KERNEL_ID.finditer(everything) if int(found[1]))
+        self.kernel_ids = {known: number for number, known in enumerate(kernel_ids, 1)}
+        self.uuids |= {f"{known:016x}": f"{number:016x}" for known, number in self.kernel_ids.items()}
         self.long: dict[str, str] = {}
 
     def clean(self, part: Any, key: str = "") -> Any:
@@ -109,6 +114,7 @@ class _Names:
         if len(self.home) > 1:
             text = text.replace(self.home, "/home/user")
         text = _UUID.sub(lambda found: self.uuids[found[0].casefold()], text)
+        text = _KERNEL_ID.sub(lambda found: f"unique_id {self.kernel_ids.get(int(found[1]), 0)}", text)
         text = _PREFIXED.sub(self._full, text)
         text = _SERIAL_TAG.sub(r"\g<1>0\g<2>", text)
         text = _PROGRAM_TAG.sub(r"\g<1>program\g<2>", text)

@@ -86,6 +86,13 @@ def test_a_variable_still_names_its_card():
     assert kept.env["CUDA_VISIBLE_DEVICES"] == kept.nvml["devices"][1]["nvmlDeviceGetUUID"]
 
 
+def test_a_variable_still_names_its_amd_card():
+    files = {f"/n/{node}/properties": f"unique_id {number}\n" for node, number in ((1, 0x1AC7), (2, 0x9F00D5))}
+    kept = scrubbed(a_recording(files=files, env={"ROCR_VISIBLE_DEVICES": f"GPU-{0x9F00D5:016x}"}))
+    assert kept.files["/n/2/properties"] == "unique_id 2\n"
+    assert kept.env["ROCR_VISIBLE_DEVICES"] == f"GPU-{2:016x}"
+
+
 def test_other_variables_are_left_out(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("HF_HOME", "/data/ada")
