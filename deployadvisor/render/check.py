@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from deployadvisor import documents
 from deployadvisor.errors import DocumentError
+from deployadvisor.render.check_units import check_unit
 
 _LEFTOVER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _ENV_LINE = re.compile(r"(?P<comment>#\s*)?(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>.*)")
@@ -66,7 +67,7 @@ def _problems(path: str, text: str, allowed: str) -> Iterator[str]:
 
 def _bare(text: str) -> str:
     """Without what quoting adds: the user's own braces are compared, however they were escaped."""
-    return re.sub(r"[\\\s'\"`]", "", text)
+    return re.sub(r"[\\\s'\"`]", "", text).replace("%%", "%")
 
 
 def _nothing(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
@@ -127,6 +128,10 @@ def _python(text: str, path: str) -> Iterator[str]:
         yield f"line {error.lineno}: {error.msg}"
 
 
+def _unit(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    return check_unit(text)
+
+
 def _caddyfile(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
     if text.count("{") != text.count("}"):
         yield "braces do not match"
@@ -139,6 +144,8 @@ _PARSERS: Mapping[str, Callable[[str, str], Iterator[str]]] = {
     ".example": _env,
     ".sh": _shell,
     ".py": _python,
+    ".service": _unit,
+    ".target": _unit,
     "Caddyfile": _caddyfile,
 }
 

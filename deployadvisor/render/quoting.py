@@ -52,6 +52,29 @@ def dockerfile(value: object) -> Quoted:
     return _listed(value, _DOCKER_WORD, "a Dockerfile")
 
 
+_SYSTEMD_PLAIN = re.compile(r"[A-Za-z0-9._/@+,=:-]+")
+_SYSTEMD_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "%": "%%"}
+
+
+def systemd(value: object) -> Quoted:
+    """One word of a unit file, in a command or after ``Environment=``; ``%`` would name a specifier.
+
+    ``$`` stays: only commands expand it, and those are written with the prefix ``:`` that switches that off.
+    Source: systemd.syntax(7), "Quoting", and systemd.service(5), "Command lines".
+
+    >>> systemd('50% of "x"')
+    '"50%% of \\\\"x\\\\""'
+    """
+    text = str(value)
+    if _SYSTEMD_PLAIN.fullmatch(text):
+        return Quoted(text)
+    if any(sign not in _SYSTEMD_ESCAPES and (ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0) for sign in text):
+        raise _refuse("a systemd unit", text)
+    if any(0xD800 <= ord(sign) <= 0xDFFF for sign in text):
+        raise _refuse("a systemd unit", text)
+    return Quoted('"' + "".join(_SYSTEMD_ESCAPES.get(sign, sign) for sign in text) + '"')
+
+
 _ENV_PLAIN = re.compile(r"[A-Za-z0-9._:/@%+,=-]+")
 _ENV_QUOTED = re.compile(r"[^'\\\x00-\x1f\x7f]+")
 
@@ -149,6 +172,7 @@ QUOTING: Mapping[str, Callable[[object], Quoted]] = {
     "dockerfile": dockerfile,
     "env": env,
     "modelfile": modelfile,
+    "systemd": systemd,
     "markdown": markdown,
 }
 """Quoting function of every text format, by the name that manifests use."""

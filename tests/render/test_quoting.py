@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from deployadvisor.errors import RenderError
 from deployadvisor.render import quoting
+from deployadvisor.render.check_units import unit_words
 from tests.render.reading import HOSTILE
 
 TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
@@ -32,6 +33,45 @@ def test_env_is_one_line_that_reads_back_equal_or_is_refused(text: str) -> None:
         return
     assert "\n" not in quoted
     assert quoted.removeprefix("'").removesuffix("'") == text
+
+
+@given(TEXTS)
+def test_systemd_is_one_word_on_one_line_that_reads_back_equal_or_is_refused(text: str) -> None:
+    try:
+        quoted = quoting.systemd(text)
+    except RenderError:
+        assert any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 or 0xD800 <= ord(sign) <= 0xDFFF for sign in text)
+        return
+    assert "\n" not in quoted
+    assert not quoted.endswith("\\")
+    assert "%" not in quoted.replace("%%", "")
+    assert unit_words(f"/bin/x {quoted} end") == ["/bin/x", text, "end"]
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("--max-model-len", "--max-model-len"),
+        ("", '""'),
+        (";", '";"'),
+        ("a b", '"a b"'),
+        ("100%", '"100%%"'),
+        ("%h", '"%%h"'),
+        ("$HOME", '"$HOME"'),
+        ('say "x"', '"say \\"x\\""'),
+        ("back\\slash", '"back\\\\slash"'),
+        ("two\nlines", '"two\\nlines"'),
+        ("it's", '"it\'s"'),
+    ],
+)
+def test_systemd_quotes_what_has_a_meaning(text: str, quoted: str) -> None:
+    assert quoting.systemd(text) == quoted
+
+
+@pytest.mark.parametrize("text", ["nul\0", "carriage\rreturn", "bell\a", "\x85"])
+def test_systemd_refuses_what_ends_a_line_or_does_not_print(text: str) -> None:
+    with pytest.raises(RenderError, match="systemd unit"):
+        quoting.systemd(text)
 
 
 def ollama_value(text: str) -> str:
