@@ -16,20 +16,29 @@ def container_arguments(engine: Engine, layout: Layout, weights: Weights, served
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 
-def native_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
+def native_arguments(
+    engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan, port: int | None = None
+) -> list[str]:
     """The command without a container, on loopback: no flag that opens it to the network."""
-    own = _own(engine, layout, weights.name, weights, served_name, plan, "127.0.0.1")
+    own = _own(engine, layout, weights.name, weights, served_name, plan, "127.0.0.1", port)
     return [*own, *(flag for flag in layout.always if flag != "--listen"), *plan.flags]
 
 
 def _own(
-    engine: Engine, layout: Layout, place: str, weights: Weights, served_name: str, plan: Plan, host: str
+    engine: Engine,
+    layout: Layout,
+    place: str,
+    weights: Weights,
+    served_name: str,
+    plan: Plan,
+    host: str,
+    port: int | None = None,
 ) -> Iterator[str]:
     """Model, address, port, name and backend, where the engine has an option that the plan has not set."""
     # TextGen is started by a script that takes the one .gguf file there is.
     if layout.fetch != "gguf":
         yield from _model(engine, place, weights)
-    values = {"served_name": served_name, "host": host, "port": engine.port, "backend": plan.backend}
+    values = {"served_name": served_name, "host": host, "port": port or engine.port, "backend": plan.backend}
     for field, value in values.items():
         option = engine.flags.get(field)  # type: ignore[call-overload]
         if option is not None and value and not set(option.names) & set(plan.flags):

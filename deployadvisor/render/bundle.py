@@ -17,6 +17,7 @@ from deployadvisor.render.check_compose import check_compose, check_flags, strin
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import RECORD, WriteReport, digest, write_folder
+from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.targets import available_targets, default_targets, select
 from deployadvisor.render.view import View
@@ -83,9 +84,17 @@ def _target_files(view: View) -> Iterator[tuple[str, RenderedFile]]:
     context = readme.context(view)
     for target in view.targets:
         for entry in target.files:
-            text = _text(entry, view, context) if _applies(entry, view) else None
-            if text is not None:
-                yield entry.path, RenderedFile(text, entry.executable)
+            if _applies(entry, view):
+                yield from _files(entry, view, context)
+
+
+def _files(entry: FileEntry, view: View, context: Mapping[str, Any]) -> Iterator[tuple[str, RenderedFile]]:
+    """The file of an entry, or one for each replica; none where its data say so."""
+    for replica in Host(view).replicas if entry.per_replica else (None,):
+        text = _text(entry, view, {**context, "replica": replica})
+        path = entry.path.replace("{replica}", str(replica.number)) if replica else entry.path
+        if text is not None:
+            yield path, RenderedFile(text, entry.executable)
 
 
 def _applies(entry: FileEntry, view: View) -> bool:
@@ -114,8 +123,15 @@ def _semantic_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[
         problems = check_compose(data, env_names(files[".env.example"].text))
         yield from (Issue("compose.yaml", problem) for problem in problems)
     if view.serving is not None and not view.hosted:
-        flags = check_flags(view.engine, command(view).get("command", []))
+        flags = check_flags(view.engine, _engine_words(view))
         yield from (Issue("plan.flags", problem) for problem in flags)
+
+
+def _engine_words(view: View) -> list[str]:
+    """The command line of the engine where the bundle runs it."""
+    if view.on_host:
+        return list(Host(view).replicas[0].arguments)
+    return list(command(view).get("command", []))
 
 
 def _refuse_issues(issues: Sequence[Issue]) -> None:

@@ -24,7 +24,25 @@ class Trouble(Part):
     command: str
     native: str | None = None
     """The command outside a container; None where the row cannot happen there."""
+    host: str | None = None
+    """The command where the engine is a program of the machine; None where the row cannot happen there."""
     source: str | None = None
+
+
+class OnHost(Part):
+    """What is known of the engine as a program of the machine, installed without a container."""
+
+    program: tuple[str, ...]
+    """What starts the server; the first word is a program that the installation brings."""
+    vendors: tuple[str, ...]
+    """Makers of the cards that the installation works with (``none`` without cards)."""
+    cuda: str | None = None
+    """CUDA release of the PyTorch that pip brings, where it is another than the image's."""
+    compute_capability_min: str | None = None
+    """Oldest NVIDIA cards of that PyTorch, where the image has older ones."""
+    environment: Mapping[str, str] = Field(default_factory=dict)
+    """Variables that it needs here and not in a container."""
+    source: str
 
 
 class Metric(Part):
@@ -56,6 +74,8 @@ class Layout(Part):
     always: tuple[str, ...] = ()
     """Flags that the engine needs to answer at all, whatever the plan."""
     watch: tuple[Metric, ...] = ()
+    on_host: OnHost | None = None
+    """None where the project has no installation without a container that can be pinned."""
     troubleshoot: tuple[Trouble, ...]
 
 

@@ -48,6 +48,8 @@ class FileEntry(Part):
     executable: bool = False
     engines: tuple[str, ...] = ()
     """Only for these engines; empty means for all."""
+    per_replica: bool = False
+    """One file a replica, with its number in place of ``{replica}`` in the path."""
 
     @model_validator(mode="after")
     def has_one_origin(self) -> Self:
@@ -56,6 +58,8 @@ class FileEntry(Part):
             raise ValueError("a file has either a template or data")
         if self.language != "trusted" and self.language not in QUOTING:
             raise ValueError(f"language is one of trusted, {', '.join(QUOTING)}")
+        if self.per_replica != ("{replica}" in self.path):
+            raise ValueError("a file for each replica has {replica} in its path")
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError("path leaves the folder")
@@ -79,6 +83,8 @@ class Needs(Part):
     vendors: tuple[str, ...] = ()
     """Makers of the cards that the target can hand to the engine; ``none`` is a plan without cards."""
     max_nodes: int | None = None
+    on_host: bool = False
+    """The engine is installed as a program of the machine."""
     tuning: bool = False
     """Only for plans that have something to train."""
 

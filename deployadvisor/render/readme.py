@@ -15,6 +15,7 @@ from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine
 from deployadvisor.render.environment import render_template, render_text
+from deployadvisor.render.host import Host
 from deployadvisor.render.layout import Trouble
 from deployadvisor.render.view import View
 from deployadvisor.site import planned_group
@@ -33,6 +34,7 @@ def context(view: View) -> Mapping[str, Any]:
     return {
         "view": view,
         "page": Page(view),
+        "host": Host(view),
         "advice": advice,
         "plan": advice.plan,
         "lang": advice.lang,
@@ -152,15 +154,22 @@ def troubles(view: View) -> list[TroubleRow]:
 
 
 def _row(trouble: Trouble, view: View) -> TroubleRow | None:
-    command = trouble.native if view.native else trouble.command
+    command = _command(trouble, view)
     if command is None:
         return None
     return TroubleRow(
         symptom=getattr(trouble.symptom, view.advice.lang),
         cause=getattr(trouble.cause, view.advice.lang),
-        command=render_text(command, "shell", {"view": view}),
+        command=render_text(command, "shell", {"view": view, "host": Host(view)}),
         source=trouble.source,
     )
+
+
+def _command(trouble: Trouble, view: View) -> str | None:
+    """The command for where the engine runs; None where this cannot happen there."""
+    if view.on_host:
+        return trouble.host
+    return trouble.native if view.native else trouble.command
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from deployadvisor.catalog.drivers import capability
+from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.errors import RenderError, nearest
 from deployadvisor.hardware.machine import value_of
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.layout import layout_of
 from deployadvisor.render.manifest import Manifest, Needs, manifests
 from deployadvisor.site import planned_group
 
@@ -84,6 +87,21 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
         yield f"it cannot hand {vendor} cards to the engine"
     if needs.max_nodes is not None and nodes > needs.max_nodes:
         yield f"it runs on one machine, and the plan spans {nodes}"
+    if needs.on_host and engine is not None:
+        yield from _host_refusals(engine, vendor, advice)
+
+
+def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator[str]:
+    name, host = engines()[engine].name, layout_of(engine).on_host
+    if host is None:
+        return
+    if vendor not in host.vendors:
+        cards = "a machine without cards" if vendor == "none" else f"{vendor} cards"
+        yield f"no installation of {name} outside a container is known for {cards}"
+    card = gpus().get(advice.plan.gpu or "")
+    has, floor = card.compute_capability if card else None, host.compute_capability_min
+    if has and floor and capability(has) < capability(floor):
+        yield f"{name} from pip brings a PyTorch for compute capability {floor} and newer, and the cards have {has}"
 
 
 def _by_preference(advice: Recommendation) -> list[Manifest]:

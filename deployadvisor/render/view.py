@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -38,6 +38,15 @@ API_PATHS = (
     "/v1/models",
     "/v1/models/*",
 )
+
+
+def visibility(vendor: str, cards: Iterable[object]) -> Mapping[str, str]:
+    """Variables that hide all cards but these from a program, numbered as they sit on the bus."""
+    name = _VISIBLE.get(vendor)
+    if name is None:
+        return {}
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if vendor == "nvidia" else {}
+    return {**order, name: ",".join(map(str, cards))}
 
 
 @dataclass(frozen=True)
@@ -107,12 +116,17 @@ class View:
         return self.serving is not None and self.serving.id == "native"
 
     @cached_property
+    def on_host(self) -> bool:
+        """Whether the engine is a program of the machine, behind the proxy."""
+        return self.serving is not None and self.serving.needs.on_host
+
+    @cached_property
     def served_name(self) -> str:
         """What clients put into ``model``."""
         if self.hosted:
             return MAIN
         base = self.base_weights if self.tuned else self.weights
-        return served_name(self.engine, base)
+        return served_name(self.engine, base, in_container=not self.on_host)
 
     @cached_property
     def adapter_name(self) -> str:
@@ -142,11 +156,9 @@ class View:
     @cached_property
     def visible_cards(self) -> Mapping[str, str]:
         """Variables that keep a program without container to the plan's cards; none where it may see them all."""
-        name = _VISIBLE.get(self.vendor)
-        if name is None or self.slices or part_of_the_cards(self.advice.plan, self.advice.machine) is None:
+        if self.slices or part_of_the_cards(self.advice.plan, self.advice.machine) is None:
             return {}
-        order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if self.vendor == "nvidia" else {}
-        return {**order, name: ",".join(map(str, self.advice.plan.cards))}
+        return visibility(self.vendor, self.advice.plan.cards)
 
     @cached_property
     def slices(self) -> bool:
@@ -163,9 +175,16 @@ class View:
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
         """Where the proxy sends requests."""
+        if self.on_host:
+            return tuple(f"127.0.0.1:{self.engine_port(index)}" for index in range(self.advice.plan.replicas))
         port = GATEWAY_PORT if self.hosted else self.engine.port
         names = ("gateway",) if self.hosted else self.services
         return tuple(f"{name}:{port}" for name in names)
+
+    def engine_port(self, index: int) -> int:
+        """Port of replica ``index`` on the machine, where the proxy has one too."""
+        free = self.engine.port if self.engine.port != PORT else PORT + 1
+        return free + index
 
     @cached_property
     def upstream_health_path(self) -> str:

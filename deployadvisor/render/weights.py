@@ -131,13 +131,13 @@ def _gguf_of(model: str) -> Gguf:
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._/-]+")
 
 
-def served_name(engine: Engine, weights: Weights) -> str:
+def served_name(engine: Engine, weights: Weights, *, in_container: bool = True) -> str:
     """What clients put into ``model``: the Hub id where there is one, in signs that every client may send.
 
     Transformers has no option for it and answers only to what it was started with.
     """
     if "served_name" not in engine.flags and engine.id != "ollama":
-        return weights.in_container
+        return weights.in_container if in_container else weights.name
     if engine.id == "ollama":
         return slug(PurePosixPath(weights.reference.replace(":", "-")).name.removesuffix(".gguf"))
     plain = PurePosixPath(weights.name).name.removesuffix(".gguf") if weights.is_local else weights.name

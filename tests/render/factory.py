@@ -42,6 +42,8 @@ FLAGS: dict[str, tuple[str, ...]] = {
 ROUTES = {"ollama": "local_runner", "textgen": "local_runner", "llama_cpp": "cpu_small", "transformers": "lab"}
 GGUF_ENGINES = ("ollama", "llama_cpp", "textgen")
 ENGINES = tuple(FLAGS)
+ON_HOST = ("vllm", "lmdeploy", "sglang", "transformers", "llama_cpp")
+"""Engines that are installed without a container."""
 
 
 def served(

@@ -26,10 +26,10 @@ def load(text: str) -> Manifest:
 
 
 def test_targets_stand_in_order() -> None:
-    assert list(manifests()) == ["compose", "native", "gateway", "tune"]
+    assert list(manifests()) == ["compose", "systemd", "shell", "native", "gateway", "tune"]
 
 
-@pytest.mark.parametrize("name", ["compose", "native", "gateway", "tune"])
+@pytest.mark.parametrize("name", ["compose", "systemd", "shell", "native", "gateway", "tune"])
 def test_what_a_manifest_names_is_there(name: str) -> None:
     for entry in manifests()[name].files:
         if entry.template is not None:
@@ -54,6 +54,8 @@ def test_pins_are_images_with_a_tag() -> None:
         ("template: x/a.txt", "template: x/a.txt, data: y", "either a template or data"),
         ("template: x/a.txt", "executable: true", "either a template or data"),
         ("template: x/a.txt", "template: x/a.txt, language: html", "language is one of"),
+        ("path: a.txt", "path: 'a{replica}.txt'", "has {replica} in its path"),
+        ("path: a.txt", "path: a.txt, per_replica: true", "has {replica} in its path"),
         ("role: serve", "role: cook", "role"),
         ("order: 1", "order: 1\nunknown: 2", "unknown"),
     ],

@@ -11,7 +11,7 @@ from deployadvisor.render.bundle import render
 from deployadvisor.render.layout import layout_of
 from deployadvisor.render.manifest import Words, manifests
 from deployadvisor.resources import templates_folder
-from tests.render.factory import ENGINES, OFFER, hosted, served, tuned
+from tests.render.factory import ENGINES, OFFER, ON_HOST, hosted, served, tuned
 
 ORDER = {
     "en": [
@@ -58,6 +58,7 @@ def headings(text: str) -> list[str]:
         (served("ollama"), "native"),
         (served("llama_cpp"), "native"),
         (served("textgen"), "native"),
+        *((served(engine), target) for engine in ON_HOST for target in ("shell", "systemd")),
         (hosted(), "gateway"),
     ],
 )
@@ -122,11 +123,32 @@ def test_troubles_of_the_engine_are_listed_with_a_command(engine: str, lang: str
         assert row.rstrip(" |").endswith("`")
 
 
-def test_no_table_row_is_broken() -> None:
-    for advice in (served(), tuned(), hosted("moonshot", "mistral"), served("ollama")):
-        for line in page(advice).splitlines():
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_table_row_is_broken(lang: str) -> None:
+    pages = [page(advice, lang) for advice in (served(), tuned(), hosted("moonshot", "mistral"), served("ollama"))]
+    pages += [page(served(engine), lang, [target]) for engine in ON_HOST for target in ("shell", "systemd")]
+    for text in pages:
+        for line in text.splitlines():
             if line.startswith("|"):
                 assert line.endswith("|")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("target", ["shell", "systemd"])
+@pytest.mark.parametrize("engine", ON_HOST)
+def test_a_machine_without_containers_is_not_told_of_containers(engine: str, target: str, lang: str) -> None:
+    text = page(served(engine), lang, [target])
+    body = text[text.index(f"## {ORDER[lang][1]}") : text.index(f"## {ORDER[lang][7]}")]
+    assert "docker" not in body.casefold()
+    assert "compose" not in body
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(("target", "words"), [("shell", "tar -xzf installed.tar.gz"), ("systemd", "tar -C / -xzf")])
+def test_a_machine_without_internet_takes_over_an_installation(target: str, words: str, lang: str) -> None:
+    advice = served().model_copy(update={"profile": {"internet": "no"}})
+    assert words in page(advice, lang, [target])
+    assert words not in page(served(), lang, [target])
 
 
 def test_both_languages_have_the_same_pages() -> None:

@@ -18,10 +18,12 @@ def test_every_engine_has_compose(engine: str) -> None:
     ("advice", "available", "default"),
     [
         (served("ollama"), ("compose", "native"), ("compose",)),
-        (served("llama_cpp", cards=0), ("compose", "native"), ("compose",)),
+        (served("llama_cpp", cards=0), ("compose", "systemd", "shell", "native"), ("compose",)),
+        (served("transformers", cards=0), ("compose", "systemd", "shell"), ("compose",)),
+        (served("vllm", gpu="mi300x"), ("compose",), ("compose",)),
         (served("ollama", gpu="m3-max"), ("native",), ("native",)),
         (hosted(), ("gateway",), ("gateway",)),
-        (tuned("vllm"), ("compose", "tune"), ("compose", "tune")),
+        (tuned("vllm"), ("compose", "systemd", "shell", "tune"), ("compose", "tune")),
         (served("vllm", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
     ],
@@ -42,6 +44,13 @@ def test_targets_by_plan(advice: Recommendation, available: tuple[str, ...], def
 def test_a_desktop_runs_natively(change: dict[str, object]) -> None:
     advice = served("ollama", gpu="rtx-4090").model_copy(update=change)
     assert default_targets(advice) == ("native",)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "lmdeploy", "sglang", "transformers", "llama_cpp"])
+def test_a_machine_without_containers_gets_services(engine: str) -> None:
+    advice = served(engine).model_copy(update={"profile": {"platform": "bare_metal"}})
+    assert available_targets(advice)[:2] == ("systemd", "compose")
+    assert default_targets(advice) == ("systemd",)
 
 
 def test_blocked_says_what_is_missing() -> None:
@@ -76,6 +85,19 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
         (hosted(), "compose", "a hosted provider, not an engine"),
         (served("ollama", gpu="m3-max"), "compose", "cannot hand apple cards"),
         (served("vllm", nodes=2), "compose", "the plan spans 2"),
+        (served("vllm", nodes=2), "systemd", "the plan spans 2"),
+        (served("ollama"), "shell", "it is for vllm, lmdeploy, sglang, transformers, llama_cpp"),
+        (served("llama_cpp", gpu="mi300x"), "systemd", "cannot hand amd cards"),
+        (
+            served("vllm", cards=0),
+            "shell",
+            "no installation of vLLM outside a container is known for a machine without",
+        ),
+        (
+            served("lmdeploy", gpu="v100-32g"),
+            "shell",
+            "for compute capability 7.5 and newer, and the cards have 7.0",
+        ),
     ],
 )
 def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: str, words: str) -> None:
@@ -84,7 +106,7 @@ def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: st
 
 
 def test_no_target_at_all_lists_every_reason() -> None:
-    with pytest.raises(RenderError, match=r"no target can run this plan: compose: .*spans 2; native: .*; gateway: "):
+    with pytest.raises(RenderError, match=r"no target can run this plan: compose: .*spans 2; systemd: .*; gateway: "):
         render(served("vllm", nodes=2))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ ANSWERS: dict[str, Recommendation] = {
     "local": served("vllm", model="/data/it's a $model"),
     "file": served("llama_cpp", model="/data/it's a $model.gguf"),
     "replicas": served("vllm", cards=4, tensor_parallel=2, replicas=2),
+    "home": served("vllm", model="/home/me/50% of $it's"),
+    "bare-cpu": served("transformers", cards=0),
 }
 
 
@@ -84,6 +87,40 @@ def test_caddy_accepts_every_proxy(folders: Path) -> None:
     assert len(different) > 5
     for path in different.values():
         run(caddy, "validate", "--adapter", "caddyfile", "--config", path, API_KEY="x")
+
+
+PROGRAMS = re.compile(r"(?<=[:+ =])/(?:opt|usr/bin)/\S+")
+
+
+def installed(bundle: Path, folder: Path) -> list[Path]:
+    """The units as install.sh names them, each program replaced by one that every machine has."""
+    project = "support-bot"
+    made = []
+    for unit in sorted((bundle / "units").iterdir()):
+        name = f"{project}.target" if unit.suffix == ".target" else f"{project}-{unit.name}"
+        lines = unit.read_text(encoding="utf-8").split("\n")
+        text = "\n".join(PROGRAMS.sub("/bin/true", line) if line.startswith("Exec") else line for line in lines)
+        (folder / name).write_text(text, encoding="utf-8")
+        made.append(folder / name)
+    return made
+
+
+def test_systemd_knows_every_directive(folders: Path, tmp_path: Path) -> None:
+    analyze, bundles = tool("systemd-analyze"), sorted(folders.glob("*/systemd"))
+    assert len(bundles) > 8
+    for bundle in bundles:
+        folder = tmp_path / bundle.parent.name
+        folder.mkdir()
+        # Without the last option a directive that systemd skips is only warned about.
+        run(analyze, "verify", "--man=no", "--recursive-errors=no", *installed(bundle, folder))
+
+
+def test_systemd_finds_the_services_confined(folders: Path, tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze")
+    for unit in installed(folders / "vllm" / "systemd", tmp_path):
+        if unit.suffix == ".service":
+            limit = "13" if "proxy" in unit.name else "21"
+            run(analyze, "security", "--offline=true", "--no-pager", f"--threshold={limit}", unit)
 
 
 def test_yamllint_finds_no_duplicate_key(folders: Path) -> None:
