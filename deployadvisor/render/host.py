@@ -176,6 +176,17 @@ class Host:
         return "cat start.sh"
 
     @cached_property
+    def metrics_command(self) -> str | None:
+        """Command that prints the metrics of the first replica, with the key where the engine asks for it there."""
+        engine = self.view.engine
+        if engine.metrics_path is None:
+            return None
+        url = f"http://127.0.0.1:{self.replicas[0].port}{engine.metrics_path}"
+        if not self.key_variable or engine.metrics_path in engine.api_key.open_paths:
+            return f"curl -s {url}"
+        return f"curl -s -H \"Authorization: Bearer $(sed -n 's/^API_KEY=//p' .env)\" {url}"
+
+    @cached_property
     def protect_home(self) -> str:
         """How much a service sees of home folders: nothing, unless local weights lie there.
 

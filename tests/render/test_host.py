@@ -19,6 +19,7 @@ from tests.render.factory import FLAGS, ON_HOST, answer, served
 from tests.render.reading import HOSTILE
 
 BOTH = ("shell", "systemd")
+BEARER = "\"Authorization: Bearer $(sed -n 's/^API_KEY=//p' .env)\""
 CPU_TORCH = "--extra-index-url=https://download.pytorch.org/whl/cpu torch==2.13.0+cpu"
 
 
@@ -219,6 +220,7 @@ def test_with_cards_only_theirs_are_shown() -> None:
     assert setting(bundle, "DevicePolicy") == ["closed"]
     assert setting(bundle, "DeviceAllow") == ["char-nvidia* rwm"]
     assert setting(bundle, "PrivateDevices") == []
+    assert len(setting(bundle, "ExecStartPre")) == 2
     assert "modprobe nvidia-uvm" in bundle["install.sh"].text
 
 
@@ -347,6 +349,19 @@ def test_the_driver_is_that_of_what_is_installed(engine: str, changes: dict[str,
 def test_no_driver_is_claimed_for_what_nobody_has_read() -> None:
     for advice in (served("llama_cpp"), served("lmdeploy", engine_version="0.14.0")):
         assert "NVIDIA driver" not in render(advice, ["shell"])["README.md"].text
+
+
+@pytest.mark.parametrize("target", BOTH)
+@pytest.mark.parametrize(
+    ("engine", "row"),
+    [
+        ("vllm", "| read the metrics | `curl -s http://127.0.0.1:8000/metrics` |"),
+        ("sglang", "| read the metrics | `curl -s http://127.0.0.1:30000/metrics` |"),
+        ("llama_cpp", f"| read the metrics | `curl -s -H {BEARER} http://127.0.0.1:8081/metrics` |"),
+    ],
+)
+def test_metrics_are_read_with_the_key_where_the_engine_asks(engine: str, row: str, target: str) -> None:
+    assert row in render(served(engine), [target])["README.md"].text
 
 
 def test_the_page_numbers_the_versions_of_the_tools() -> None:
