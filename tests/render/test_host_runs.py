@@ -150,3 +150,12 @@ def test_a_process_of_another_program_is_not_stopped(folder: Path) -> None:
         assert "not running: engine-1" in run(folder, "./stop.sh").stdout
         assert stranger.poll() is None
         stranger.send_signal(signal.SIGTERM)
+
+
+def test_an_address_that_is_not_loopback_is_where_it_listens_and_is_asked(folder: Path) -> None:
+    with (folder / ".env").open("a", encoding="utf-8") as file:
+        file.write("BIND_ADDRESS=127.0.0.2\n")
+    assert run(folder, "./start.sh").returncode == 0
+    proven = run(folder, "./smoke-test.sh")
+    assert proven.returncode == 0, proven.stderr
+    assert "PASS  healthy: http://127.0.0.2:" in proven.stdout
