@@ -123,6 +123,11 @@ def expect_schema(document: Document, name: str) -> None:
         )
 
 
+def stays_text(text: str) -> bool:
+    """Whether ``text`` is still text when it stands in YAML without quotes."""
+    return isinstance(_plain(text), str)
+
+
 def parse(text: str, source: str) -> Document:
     """Parse YAML text."""
     _check_size(text, source)

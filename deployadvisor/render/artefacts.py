@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from deployadvisor import documents
 from deployadvisor.errors import RenderError
 from deployadvisor.render import compose, gateway, tune
 from deployadvisor.render.view import View
@@ -52,3 +53,12 @@ class _Indented(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """PyYAML leaves bare what only YAML 1.2 takes for a number, such as 1e5."""
+    style = None if documents.stays_text(text) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Indented.add_representer(str, _text)
