@@ -1,7 +1,4 @@
-"""The whole answer as one frozen value: what was decided, why, what was ruled out, the plan and its numbers.
-
-Field names are the public JSON contract ``deployadvisor/recommendation@1``; adding is free, renaming is not.
-"""
+"""The whole answer as one frozen value. Its field names are a public contract: adding is free, renaming is not."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from deployadvisor.hardware.machine import Machine
 
 if TYPE_CHECKING:
-    from deployadvisor.render.folder import WriteReport
+    from deployadvisor.render.bundle import Bundle, WriteReport
     from deployadvisor.reopen import Reopened
 
 Status = Literal["decided", "open", "blocked"]
@@ -370,11 +367,14 @@ class Recommendation(_Part):
 
     def write(self, folder: Path | str, *, targets: Sequence[str] | None = None, force: bool = False) -> WriteReport:
         """Render the deployment folder and write it whole or not at all; RenderError says why not."""
-        from deployadvisor.checklist.document import markdown  # noqa: PLC0415
+        return self.bundle(targets).write(Path(folder), force=force)
+
+    def bundle(self, targets: Sequence[str] | None = None) -> Bundle:
+        """The files of the deployment folder, to look at, to compare with a folder (``diff``) or to ``write``."""
+        from deployadvisor.checklist.document import markdown  # noqa: PLC0415 - a verb that delegates
         from deployadvisor.render.bundle import render  # noqa: PLC0415
 
-        bundle = render(self, targets, {"CHECKLIST.md": markdown(self)})
-        return bundle.write(Path(folder), force=force)
+        return render(self, targets, {"CHECKLIST.md": markdown(self)})
 
     def why(self) -> Why:
         """The facts that force this answer, none of which can be spared, and the rules that speak for it."""

@@ -12,18 +12,20 @@ from deployadvisor import documents
 from deployadvisor.errors import RenderError
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render import artefacts, readme
+from deployadvisor.render.changes import FolderDiff, WriteReport, digest
 from deployadvisor.render.check import Issue, check_files, env_names
 from deployadvisor.render.check_compose import check_compose, check_flags, strings
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.environment import render_template
-from deployadvisor.render.folder import RECORD, WriteReport, digest, write_folder
+from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
+from deployadvisor.render.record import RECORD, record_of
 from deployadvisor.render.targets import available_targets, default_targets, select
 from deployadvisor.render.view import View
 from deployadvisor.resources import templates_folder
 
-__all__ = ["Bundle", "RenderedFile", "WriteReport", "available_targets", "default_targets", "render"]
+__all__ = ["Bundle", "FolderDiff", "RenderedFile", "WriteReport", "available_targets", "default_targets", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,17 @@ class Bundle(Mapping[str, RenderedFile]):
         """Number of files."""
         return len(self.files)
 
-    def write(self, folder: Path, force: bool = False) -> WriteReport:
-        """Write all files into ``folder``, or none; edited and foreign files are overwritten only with ``force``."""
-        return write_folder(self.files, Path(folder), force=force)
+    def write(self, folder: Path | str, force: bool = False, keep_edits: bool = False) -> WriteReport:
+        """Write all files into ``folder``, or none.
+
+        Files that the user edited stay as they are. Where the new rendering differs too, RenderError names them,
+        unless ``keep_edits`` keeps them or ``force`` overwrites them. ``force`` also takes a foreign folder.
+        """
+        return write_folder(self.files, Path(folder), force=force, keep_edits=keep_edits)
+
+    def diff(self, folder: Path | str, force: bool = False, keep_edits: bool = False) -> FolderDiff:
+        """What ``write`` would change, as a report and unified diffs; touches nothing."""
+        return diff_folder(self.files, Path(folder), force=force, keep_edits=keep_edits)
 
 
 def render(
@@ -76,8 +86,10 @@ def render(
         "advice.json": RenderedFile(advice.to_json()),
     }
     _refuse_issues([*check_files(files, _words_of_the_user(advice)), *_semantic_issues(files, view)])
-    files[RECORD] = RenderedFile(_record(view, files))
-    return Bundle(MappingProxyType(files), tuple(one.id for one in view.targets))
+    chosen = tuple(one.id for one in view.targets)
+    digests = {path: digest(file.text.encode()) for path, file in files.items()}
+    files[RECORD] = RenderedFile(record_of(advice, chosen, targets or (), digests).to_yaml())
+    return Bundle(MappingProxyType(files), chosen)
 
 
 def _target_files(view: View) -> Iterator[tuple[str, RenderedFile]]:
@@ -143,18 +155,3 @@ def _refuse_issues(issues: Sequence[Issue]) -> None:
 def _words_of_the_user(advice: Recommendation) -> str:
     """All text in the answer: template marks in it are the user's own and stay."""
     return "\n".join(strings(advice.model_dump(mode="json")))
-
-
-def _record(view: View, files: Mapping[str, RenderedFile]) -> str:
-    """What ``.deployadvisor.yaml`` remembers: versions, rules, targets, and a digest of every file."""
-    advice = view.advice
-    return artefacts.dump(
-        {
-            "schema": "deployadvisor/folder@1",
-            "deployadvisor": advice.deployadvisor_version,
-            "ruleset": {"version": advice.ruleset.version, "digest": advice.ruleset.digest},
-            "targets": [one.id for one in view.targets],
-            "files": {path: digest(file.text.encode()) for path, file in files.items()},
-        },
-        ".yaml",
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,6 +66,7 @@ def question_options(function: F) -> F:
 def bundle_options(function: F) -> F:
     """Where files go, and which."""
     for decorate in (
+        click.option("--keep-edits", is_flag=True, help="Keep edited files that are rendered differently now."),
         click.option("--force", is_flag=True, help="Overwrite edited files and foreign folders."),
         click.option("--target", "targets", multiple=True, metavar="T", help="Render this target; repeatable."),
     ):
@@ -80,6 +81,12 @@ def read_profile(path: str | None, settings: tuple[str, ...]) -> Profile:
         return profile.from_document(Document("--set", {}, {}), overrides)
     document = documents.parse(sys.stdin.read(), "stdin") if path == "-" else documents.read(Path(path))
     return profile.from_document(document, overrides)
+
+
+def print_notes(lines: Iterable[str]) -> None:
+    """Print what a person should know beside the output, where it does not disturb programs."""
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:

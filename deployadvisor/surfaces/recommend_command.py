@@ -8,7 +8,7 @@ import click
 
 from deployadvisor.advise import recommend
 from deployadvisor.recommendation import Recommendation
-from deployadvisor.surfaces import options
+from deployadvisor.surfaces import folder_view, options
 from deployadvisor.surfaces.words import WORDS
 
 _EPILOG = """\b
@@ -40,12 +40,14 @@ def command(
     out: Path | None,
     targets: tuple[str, ...],
     force: bool,
+    keep_edits: bool,
 ) -> int:
     """Recommend how to run the model of PROFILE (YAML or JSON, - for standard input), and say why."""
     profile = options.read_profile(profile_path, settings)
     advice = recommend(profile, hardware=hardware, rules=rules_folder, overlay=overlays, lang=lang, strict=strict)
     if out is not None and advice.status == "decided":
-        report = advice.write(out, targets=targets or None, force=force)
+        report = advice.bundle(targets or None).write(out, force=force, keep_edits=keep_edits)
+        options.print_notes(folder_view.notes(out, report))
     if as_json:
         click.echo(advice.to_json(), nl=False)
     elif markdown:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployadvisor import documents
 from deployadvisor.errors import RenderError
-from deployadvisor.render.bundle import Bundle, render
-from deployadvisor.render.folder import RECORD, WriteReport, digest
-from tests.render.factory import served
+from deployadvisor.render.artefacts import dump
+from deployadvisor.render.bundle import Bundle, RenderedFile, render
+from deployadvisor.render.changes import WriteReport, compare, digest
+from deployadvisor.render.record import RECORD
+from tests.render.factory import hosted, served
 
 Snapshot = dict[str, bytes]
 
@@ -121,11 +127,144 @@ def test_files_of_the_user_stay(first: Bundle, second: Bundle, folder: Path) -> 
     assert (folder / ".env").read_text(encoding="utf-8") == "API_KEY=x\n"
 
 
-def test_files_that_are_no_longer_made_are_named(first: Bundle, folder: Path) -> None:
+def test_files_that_are_no_longer_made_are_removed(first: Bundle, folder: Path) -> None:
     render(served("transformers")).write(folder)
     report = first.write(folder)
-    assert report.kept == ("engine/Dockerfile",)
-    assert (folder / "engine" / "Dockerfile").exists()
+    assert report.removed == ("engine/Dockerfile",)
+    assert snapshot(folder) == expected(first)
+
+
+def test_a_folder_that_removed_files_leave_empty_goes_too(folder: Path) -> None:
+    render(served("vllm")).write(folder)
+    hosted_bundle = render(hosted("openai"))
+    report = hosted_bundle.write(folder)
+    assert "engine/fetch.py" in report.removed
+    assert not (folder / "engine").exists()
+    assert snapshot(folder) == expected(hosted_bundle)
+
+
+def test_an_edited_file_that_is_no_longer_made_is_kept_and_named(first: Bundle, folder: Path) -> None:
+    render(served("transformers")).write(folder)
+    (folder / "engine" / "Dockerfile").write_text("mine\n", encoding="utf-8")
+    report = first.write(folder, force=True)
+    assert (report.kept, report.removed) == (("engine/Dockerfile",), ())
+    assert snapshot(folder) == {**expected(first), "engine/Dockerfile": b"mine\n"}
+    assert first.write(folder).kept == (), "from now on it is a file of the user's like any other"
+
+
+def test_an_edit_alone_is_kept_and_the_rest_updated(first: Bundle, second: Bundle, folder: Path) -> None:
+    first.write(folder)
+    (folder / "smoke-test.sh").write_text("mine\n", encoding="utf-8")
+    report = second.write(folder)
+    assert report.edited == ("smoke-test.sh",)
+    assert "compose.yaml" in report.updated
+    assert snapshot(folder) == {**expected(second), "smoke-test.sh": b"mine\n"}
+
+
+def test_force_takes_back_an_edit_that_is_no_conflict(first: Bundle, folder: Path) -> None:
+    first.write(folder)
+    (folder / "compose.yaml").write_text("mine\n", encoding="utf-8")
+    assert first.write(folder, force=True).updated == ("compose.yaml",)
+    assert snapshot(folder) == expected(first)
+
+
+def test_a_kept_conflict_is_an_edit_from_then_on(first: Bundle, second: Bundle, folder: Path) -> None:
+    first.write(folder)
+    (folder / "compose.yaml").write_text("mine\n", encoding="utf-8")
+    report = second.write(folder, keep_edits=True)
+    assert (report.edited, report.conflicts) == (("compose.yaml",), ())
+    assert snapshot(folder) == {**expected(second), "compose.yaml": b"mine\n"}
+    assert second.write(folder).edited == ("compose.yaml",)
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt"])
+def test_a_record_cannot_name_files_outside(first: Bundle, folder: Path, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine", encoding="utf-8")
+    first.write(folder)
+    name = name.replace("/outside", str(outside.parent / "outside")) if name.startswith("/") else name
+    record = documents.read(folder / RECORD).value
+    record["files"][name] = digest(b"mine")
+    (folder / RECORD).write_text(dump(record, ".yaml"), encoding="utf-8")
+    with pytest.raises(RenderError, match="leads out of the folder"):
+        first.write(folder)
+    assert outside.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_diff_says_what_writing_would_do_and_touches_nothing(first: Bundle, second: Bundle, folder: Path) -> None:
+    render(served("transformers")).write(folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")}
+    found = second.diff(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")} == before
+    assert found.report == second.write(folder)
+    assert set(found.texts) == set(found.report.touched)
+    assert first.diff(folder.parent / "new").report.created == tuple(first)
+    assert not (folder.parent / "new").exists()
+
+
+def test_a_diff_of_nothing_is_empty(first: Bundle, folder: Path) -> None:
+    first.write(folder)
+    found = first.diff(folder)
+    assert (found.report.changes, dict(found.texts)) == (False, {})
+
+
+def test_a_diff_lists_conflicts_and_shows_them(first: Bundle, second: Bundle, folder: Path) -> None:
+    first.write(folder)
+    (folder / "compose.yaml").write_text("mine", encoding="utf-8")
+    found = second.diff(folder)
+    assert found.report.conflicts == ("compose.yaml",)
+    assert found.report.changes
+    head = "--- a/compose.yaml\n+++ b/compose.yaml\n"
+    assert found.texts["compose.yaml"].startswith(head)
+    assert "-mine\n\\ No newline at end of file\n" in found.texts["compose.yaml"]
+    assert second.diff(folder, force=True).report.conflicts == ()
+
+
+def test_a_diff_survives_files_that_are_no_text(first: Bundle, second: Bundle, folder: Path) -> None:
+    first.write(folder)
+    (folder / "compose.yaml").write_bytes(b"\xff\x00")
+    assert second.diff(folder).texts["compose.yaml"] == "compose.yaml is not text\n"
+
+
+@pytest.mark.skipif(shutil.which("patch") is None, reason="patch is not installed")
+def test_patch_makes_of_the_old_folder_the_new_one(first: Bundle, folder: Path) -> None:
+    render(served("transformers")).write(folder)
+    text = "".join(first.diff(folder).texts.values())
+    subprocess.run(["patch", "-p1", "-s", "-E"], cwd=folder, input=text.encode(), check=True)
+    assert snapshot(folder) == expected(first)
+
+
+def test_a_diff_of_a_foreign_folder_is_refused_as_writing_is(first: Bundle, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(RenderError, match="not empty and was not written by deployadvisor"):
+        first.diff(folder)
+    assert "README.md" in first.diff(folder, force=True).report.created
+
+
+FILES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("123"))
+
+
+@given(base=FILES, mine=FILES, new=FILES)
+def test_three_versions_of_a_file_lose_nobodys_work(
+    base: dict[str, str], mine: dict[str, str], new: dict[str, str]
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, text in mine.items():
+            (folder / path).write_text(text)
+        files = {path: RenderedFile(text) for path, text in new.items()}
+        recorded = {path: digest(text.encode()) for path, text in base.items()}
+        report = compare(files, folder, recorded)
+    for path in "abcd":
+        b, m, n = base.get(path), mine.get(path), new.get(path)
+        destroyed = path in (*report.updated, *report.removed)
+        assert not destroyed or m == b, "only what we wrote ourselves is replaced or removed"
+        assert (path in report.conflicts) == (n is not None and m is not None and len({b, m, n}) == 3)
+        assert (path in report.edited) == (n is not None and m is not None and m != b and n == b)
+        assert (path in report.created) == (n is not None and m is None)
+        assert (path in report.unchanged) == (n is not None and m == n)
+        assert (path in report.kept) == (n is None and b is not None and m not in (None, b))
 
 
 def test_a_foreign_folder_is_refused(first: Bundle, folder: Path) -> None:
@@ -201,70 +340,3 @@ def test_a_link_does_not_lead_out_of_the_folder(first: Bundle, folder: Path, tmp
     with pytest.raises(RenderError, match="leads out of the folder"):
         first.write(folder, force=True)
     assert list(outside.iterdir()) == []
-
-
-def failing_after(allowed: int, real: Callable[..., object]) -> Callable[..., object]:
-    """A file-system call that fails once it has worked ``allowed`` times."""
-    calls = 0
-
-    def call(*args: object, **options: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls > allowed:
-            raise OSError(28, "No space left on device")
-        return real(*args, **options)
-
-    return call
-
-
-@pytest.mark.parametrize("allowed", range(4))
-def test_an_update_that_fails_midway_restores_the_previous_state(
-    first: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
-) -> None:
-    first.write(folder)
-    before = snapshot(folder)
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", failing_after(allowed, Path.replace))
-        with pytest.raises(RenderError, match="No space left on device; the previous state was kept"):
-            render(served("transformers")).write(folder)
-    assert snapshot(folder) == before
-    assert sorted(folder.iterdir()) == sorted(path for path in folder.iterdir() if not path.name.startswith(".dep-"))
-
-
-@pytest.mark.parametrize("allowed", [0, 1, 5])
-def test_staging_that_fails_leaves_nothing_behind(
-    first: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", failing_after(allowed, Path.write_bytes))
-        with pytest.raises(RenderError, match="No space left"):
-            first.write(tmp_path / "deploy")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("exists", [False, True])
-def test_a_failed_swap_leaves_the_place_as_it_was(
-    first: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
-) -> None:
-    if exists:
-        folder.mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", failing_after(0, Path.rename))
-        with pytest.raises(RenderError):
-            first.write(folder)
-    assert folder.exists() is exists
-    assert [path for path in folder.parent.iterdir() if path != folder] == []
-
-
-def test_an_interrupt_restores_too(first: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first.write(folder)
-    before = snapshot(folder)
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            render(served("transformers")).write(folder)
-    assert snapshot(folder) == before

@@ -9,7 +9,7 @@ import deployadvisor
 from deployadvisor import DeployAdvisorError, Profile, Recommendation, load_rules, probe, recommend
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.recommendation import Change, Objection, Reason, RunnerUp, Why, WhyFact
-from deployadvisor.render.folder import WriteReport
+from deployadvisor.render.changes import FolderDiff, WriteReport
 from deployadvisor.rulebook import Rulebook
 
 assert_type(deployadvisor.__version__, str)
@@ -48,6 +48,7 @@ def answered(advice: Recommendation) -> None:
     assert_type(advice.what_would_change(), tuple[Change, ...])
     assert_type(advice.what_would_change("vllm"), tuple[Change, ...])
     assert_type(advice.write("deploy", force=True), WriteReport)
+    assert_type(advice.bundle(["compose"]).diff("deploy"), FolderDiff)
     assert_type(advice.status == "decided", bool)
     for reason in advice.reasons:
         assert_type(reason.rule, str)
