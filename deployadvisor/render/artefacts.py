@@ -14,11 +14,16 @@ import yaml
 
 from deployadvisor import documents
 from deployadvisor.errors import RenderError
-from deployadvisor.render import compose, gateway, tune
+from deployadvisor.render import compose, gateway, monitoring, tune
 from deployadvisor.render.view import View
 
 BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "compose": compose.compose_file,
+    "prometheus": monitoring.prometheus,
+    "alert_rules": monitoring.alert_rules,
+    "dashboard": monitoring.dashboard,
+    "grafana_datasource": monitoring.datasource,
+    "grafana_dashboards": monitoring.provider,
     "compose_tuned": compose.tuned_file,
     "compose_adapter": compose.adapter_file,
     "gateway_compose": gateway.compose_file,

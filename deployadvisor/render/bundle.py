@@ -20,12 +20,16 @@ from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
+from deployadvisor.render.monitoring import check_queries
 from deployadvisor.render.record import RECORD, record_of
 from deployadvisor.render.targets import available_targets, default_targets, select
 from deployadvisor.render.view import View
 from deployadvisor.resources import templates_folder
 
 __all__ = ["Bundle", "FolderDiff", "RenderedFile", "WriteReport", "available_targets", "default_targets", "render"]
+
+MONITORING = frozenset({"monitoring/alerts.yaml", "monitoring/dashboard.json"})
+"""Files with queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,9 @@ def _semantic_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[
         data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
         problems = check_compose(data, env_names(files[".env.example"].text))
         yield from (Issue("compose.yaml", problem) for problem in problems)
+    for path in MONITORING & files.keys():
+        data = documents.parse(files[path].text, path).value
+        yield from (Issue(path, problem) for problem in check_queries(view.engine.id, data))
     if view.serving is not None and not view.hosted:
         flags = check_flags(view.engine, _engine_words(view))
         yield from (Issue("plan.flags", problem) for problem in flags)

@@ -41,6 +41,9 @@ def _undeclared(service: Data, data: Data) -> Iterator[str]:
     for network in service.get("networks", ()):
         if network not in data.get("networks", {}):
             yield f"network {network} is not declared"
+    for secret in service.get("secrets", ()):
+        if secret not in data.get("secrets", {}):
+            yield f"secret {secret} is not declared"
     for mount in service.get("volumes", ()):
         if mount["type"] == "volume" and mount["source"] not in data.get("volumes", {}):
             yield f"volume {mount['source']} is not declared"

@@ -14,6 +14,7 @@ from deployadvisor.render.compose_engine import (
     fetch_service,
     hardening,
 )
+from deployadvisor.render.compose_monitoring import monitoring_secrets, monitoring_services
 from deployadvisor.render.interpolation import Reference, escaped, optional, required
 from deployadvisor.render.view import PORT, View
 from deployadvisor.render.weights import IN_CONTAINER
@@ -32,12 +33,13 @@ def compose_file(view: View) -> Data:
         "proxy": proxy_service(view, view.services),
         **{name: engine_service(view, index) for index, name in enumerate(view.services)},
         **({"fetch": fetch} if fetch else {}),
+        **monitoring_services(view),
     }
-    return whole_file(view.project, services)
+    return whole_file(view.project, services, monitoring_secrets(view))
 
 
-def whole_file(project: str, services: Data) -> Data:
-    """Services with the networks and volumes they mention."""
+def whole_file(project: str, services: Data, secrets: Data | None = None) -> Data:
+    """Services with the networks, volumes and secrets they mention."""
     data: Data = escaped(
         {
             "name": project,
@@ -45,6 +47,7 @@ def whole_file(project: str, services: Data) -> Data:
             # No way out of the inner network: a prompt cannot leave by way of the engine.
             "networks": {INSIDE: {"internal": True}, OUTSIDE: {"driver": "bridge"}},
             **_volumes(services),
+            **({"secrets": secrets} if secrets else {}),
         }
     )
     return data

@@ -13,7 +13,7 @@ from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.providers import providers
 from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
-from deployadvisor.render import compose, compose_engine
+from deployadvisor.render import compose, compose_engine, monitoring
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
 from deployadvisor.render.layout import Trouble
@@ -83,11 +83,25 @@ class Page:
         if engine.metrics_path is None:
             return None
         url = f"http://127.0.0.1:{engine.port}{engine.metrics_path}"
+        if monitoring.needs_key(self.view):
+            ask = f'curl -s -H "Authorization: Bearer ${engine.api_key.name}" {url}'
+            return f"docker compose exec {self.view.service} sh -c {shlex.quote(ask)}"
         tools = {
             "curl": f"curl -s {url}",
             "python": f"python3 -c \"import urllib.request as r; print(r.urlopen('{url}').read().decode())\"",
         }
         return f"docker compose exec {self.view.service} {tools[self.view.layout.probe]}"
+
+    @property
+    def monitored(self) -> bool:
+        """Whether the bundle has Prometheus and Grafana."""
+        serving = self.view.serving
+        return serving is not None and serving.id == "compose" and monitoring.exported(self.view) is not None
+
+    @property
+    def metrics_need_key(self) -> bool:
+        """Whether Prometheus needs the key of the engine, in a file."""
+        return self.monitored and monitoring.needs_key(self.view)
 
     @property
     def training_cards(self) -> tuple[int, ...]:
@@ -150,7 +164,18 @@ class TroubleRow:
 
 def troubles(view: View) -> list[TroubleRow]:
     """What goes wrong with this engine, with commands for where it runs."""
-    return [row for trouble in view.layout.troubleshoot if (row := _row(trouble, view)) is not None]
+    known = [row for trouble in view.layout.troubleshoot if (row := _row(trouble, view)) is not None]
+    return known + [_alert_row(alert, view) for alert in monitoring.alerts(view)] if Page(view).monitored else known
+
+
+def _alert_row(alert: monitoring.Alert, view: View) -> TroubleRow:
+    word = {"en": "Alert", "zh": "告警"}[view.advice.lang]
+    return TroubleRow(
+        symptom=f"{word} `{alert.name}`",
+        cause=f"{getattr(alert.summary, view.advice.lang)} {getattr(alert.cure, view.advice.lang)}",
+        command=render_text(alert.look, "shell", {"view": view}),
+        source=None,
+    )
 
 
 def _row(trouble: Trouble, view: View) -> TroubleRow | None:

@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deployadvisor.catalog.providers import providers
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import available_targets, render
 from tests.render.factory import ENGINES, hosted, served, tuned
 
@@ -125,3 +127,55 @@ def test_systemd_finds_the_services_confined(folders: Path, tmp_path: Path) -> N
 
 def test_yamllint_finds_no_duplicate_key(folders: Path) -> None:
     run(tool("yamllint"), "-s", "-d", "{rules: {key-duplicates: enable}}", *sorted(folders.rglob("*.yaml")))
+
+
+def test_promtool_accepts_every_configuration_and_rule(folders: Path) -> None:
+    promtool = tool("promtool")
+    configurations = sorted(folders.rglob("prometheus.yaml"))
+    assert len(configurations) > 5
+    run(promtool, "check", "config", "--syntax-only", *configurations)
+    run(promtool, "check", "rules", *sorted(folders.rglob("alerts.yaml")))
+
+
+def test_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:
+    promtool = tool("promtool")
+    advice = served("vllm")
+    advice = advice.model_copy(update={"profile": {**advice.profile, "ttft_ms": 800, "tpot_ms": 50}})
+    render(advice).write(tmp_path / "bundle")
+    cases = {"rule_files": ["bundle/monitoring/alerts.yaml"], "evaluation_interval": "1m", "tests": [_calm(), _bad()]}
+    (tmp_path / "test.yaml").write_text(dump(cases, ".yaml"), encoding="utf-8")
+    run(promtool, "test", "rules", tmp_path / "test.yaml")
+
+
+LABELS = 'job="engine",instance="engine:8000"'
+SERIES = {
+    # calm, bad: expanding notation of promtool over half an hour
+    f"up{{{LABELS}}}": ("1x30", "0x30"),
+    f"vllm:num_requests_waiting{{{LABELS}}}": ("8x30", "9x30"),
+    f"vllm:kv_cache_usage_perc{{{LABELS}}}": ("0.9x30", "0.97x30"),
+    f"vllm:num_preemptions_total{{{LABELS}}}": ("5x30", "0+1x30"),
+    f'vllm:request_success_total{{{LABELS},finished_reason="error"}}': ("0+1x30", "0+10x30"),
+    f'vllm:request_success_total{{{LABELS},finished_reason="stop"}}': ("0+90x30", "0+90x30"),
+    f'vllm:time_to_first_token_seconds_bucket{{{LABELS},le="0.5"}}': ("0+99x30", "0+10x30"),
+    f'vllm:time_to_first_token_seconds_bucket{{{LABELS},le="2.5"}}': ("0+100x30", "0+100x30"),
+    f'vllm:time_to_first_token_seconds_bucket{{{LABELS},le="+Inf"}}': ("0+100x30", "0+100x30"),
+    f'vllm:inter_token_latency_seconds_bucket{{{LABELS},le="0.025"}}': ("0+99x30", "0+10x30"),
+    f'vllm:inter_token_latency_seconds_bucket{{{LABELS},le="0.1"}}': ("0+100x30", "0+100x30"),
+    f'vllm:inter_token_latency_seconds_bucket{{{LABELS},le="+Inf"}}': ("0+100x30", "0+100x30"),
+}
+ALERTS = 7
+"""All of them, one of a kind."""
+
+
+def _calm() -> dict[str, Any]:
+    return _case(0, 'count(ALERTS{alertstate="firing"})', [])
+
+
+def _bad() -> dict[str, Any]:
+    return _case(1, 'count(ALERTS{alertstate="firing"})', [{"labels": "{}", "value": ALERTS}])
+
+
+def _case(column: int, expr: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    series = [{"series": name, "values": values[column]} for name, values in SERIES.items()]
+    asked = {"expr": expr, "eval_time": "28m", "exp_samples": samples}
+    return {"interval": "1m", "input_series": series, "promql_expr_test": [asked]}

@@ -1,0 +1,242 @@
+"""Prometheus and Grafana around an engine: what is scraped, when somebody is called, and what there is to see.
+
+The files know nothing of Compose but the names of the services, so that other targets can take them too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from string import Template
+from typing import Any
+
+from pydantic import Field
+
+from deployadvisor.catalog.metrics import Metric, Metrics, metrics
+from deployadvisor.documents import read
+from deployadvisor.render.compose_engine import command
+from deployadvisor.render.manifest import Part, Words, validated
+from deployadvisor.render.view import View
+from deployadvisor.resources import display_path, templates_folder
+
+Data = dict[str, Any]
+
+JOB = "engine"
+KEY_FILE = "/run/secrets/engine_key"
+"""Where Prometheus finds the key of an engine that asks for one."""
+DATASOURCE = "prometheus"
+
+_TROUBLES = {"en": "README.md#when-something-breaks", "zh": "README.md#出问题时"}
+_NAME = re.compile(r"[a-z]+:[a-z0-9_]+")
+_WIDTH, _HEIGHT, _COLUMNS = 12, 8, 2
+
+
+class Alert(Part):
+    """One alert rule, with what to do about it."""
+
+    name: str
+    expr: str
+    wait: str = Field(alias="for")
+    severity: str
+    summary: Words
+    cure: Words
+    look: str
+    """Command that shows more, for the troubleshooting table."""
+
+
+class Panel(Part):
+    """One chart of the dashboard."""
+
+    title: Words
+    unit: str
+    expr: str
+
+
+class _Alerts(Part):
+    limits: Mapping[str, float]
+    alerts: tuple[Alert, ...]
+
+
+class _Panels(Part):
+    panels: tuple[Panel, ...]
+
+
+def exported(view: View) -> Metrics | None:
+    """The metrics of the engine as it is started; None where it exports none, or they are not known."""
+    if view.serving is None or view.hosted:
+        return None
+    engine, plan = view.engine, view.advice.plan
+    if engine.metrics_path is None or plan.engine_version not in (None, engine.version):
+        return None
+    switch = engine.flags.get("metrics")
+    if switch is not None and switch.names and not set(switch.names) & set(command(view).get("command", ())):
+        return None
+    return metrics().get(engine.id)
+
+
+def needs_key(view: View) -> bool:
+    """Whether the engine asks for the key before it shows its metrics."""
+    return view.engine_checks_key and view.engine.metrics_path not in view.engine.api_key.open_paths
+
+
+def prometheus(view: View) -> Data | None:
+    """``prometheus.yaml``: every replica, and the key by reference where the engine asks for it."""
+    if exported(view) is None:
+        return None
+    key = {"authorization": {"type": "Bearer", "credentials_file": KEY_FILE}} if needs_key(view) else {}
+    job = {
+        "job_name": JOB,
+        "metrics_path": view.engine.metrics_path,
+        **key,
+        "static_configs": [{"targets": list(view.upstreams)}],
+    }
+    return {
+        "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
+        "rule_files": ["alerts.yaml"],
+        "scrape_configs": [job],
+    }
+
+
+def alerts(view: View) -> tuple[Alert, ...]:
+    """The alerts that this engine and this profile allow, their expressions filled in."""
+    found = exported(view)
+    if found is None:
+        return ()
+    known = _alerts()
+    values = {**_series(found), **_limits(view, known.limits)}
+    filled = ((alert, _filled(alert.expr, values)) for alert in known.alerts)
+    return tuple(alert.model_copy(update={"expr": expr}) for alert, expr in filled if expr is not None)
+
+
+def alert_rules(view: View) -> Data | None:
+    """``alerts.yaml``."""
+    found = alerts(view)
+    return {"groups": [{"name": JOB, "rules": [_rule(one, view) for one in found]}]} if found else None
+
+
+def _rule(alert: Alert, view: View) -> Data:
+    lang = view.advice.lang
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.wait,
+        "labels": {"severity": alert.severity},
+        "annotations": {"summary": getattr(alert.summary, lang), "runbook": _TROUBLES[lang]},
+    }
+
+
+def dashboard(view: View) -> Data | None:
+    """``dashboard.json``: the data source is a variable, so that it can be imported anywhere."""
+    found = exported(view)
+    if found is None:
+        return None
+    shown = ((panel, _filled(panel.expr, _series(found))) for panel in _panels())
+    charts = [(panel, expr) for panel, expr in shown if expr is not None]
+    return {
+        "uid": view.project[:40],
+        "title": f"{view.project}: {view.engine.name}",
+        "schemaVersion": 39,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {"list": [{"name": "datasource", "type": "datasource", "query": "prometheus"}]},
+        "panels": [_chart(index, panel, expr, view.advice.lang) for index, (panel, expr) in enumerate(charts)],
+    }
+
+
+def _chart(index: int, panel: Panel, expr: str, lang: str) -> Data:
+    row, column = divmod(index, _COLUMNS)
+    return {
+        "id": index + 1,
+        "type": "timeseries",
+        "title": getattr(panel.title, lang),
+        "gridPos": {"x": column * _WIDTH, "y": row * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "targets": [{"refId": "A", "expr": expr, "legendFormat": "{{instance}}"}],
+    }
+
+
+def datasource(view: View) -> Data | None:
+    """Grafana's data source: the Prometheus beside it."""
+    if exported(view) is None:
+        return None
+    source = {
+        "name": "Prometheus",
+        "uid": DATASOURCE,
+        "type": "prometheus",
+        "access": "proxy",
+        "url": "http://prometheus:9090",
+        "isDefault": True,
+        "editable": False,
+    }
+    return {"apiVersion": 1, "datasources": [source]}
+
+
+def provider(view: View) -> Data | None:
+    """Where Grafana finds the dashboard."""
+    if exported(view) is None:
+        return None
+    folder = {"name": "deployadvisor", "type": "file", "options": {"path": "/etc/grafana/dashboards"}}
+    return {"apiVersion": 1, "providers": [folder]}
+
+
+def check_queries(engine: str, data: Any) -> Iterator[str]:
+    """Metrics in the queries of a rendered file that the engine does not export."""
+    known = {metric.series for metric in metrics()[engine].names.values()}
+    found = _NAME.findall(json.dumps([*_expressions(data)]))
+    yield from (f"{engine} exports no metric {name}" for name in dict.fromkeys(found) if name not in known)
+
+
+def _expressions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (text for key, text in value.items() if key == "expr")
+        for item in value.values():
+            yield from _expressions(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _expressions(item)
+
+
+def _filled(expr: str, values: Mapping[str, str]) -> str | None:
+    """The expression with every word filled in, or None where one is not known."""
+    template = Template(expr)
+    return template.substitute(values) if set(template.get_identifiers()) <= set(values) else None
+
+
+def _series(found: Metrics) -> Mapping[str, str]:
+    return {role: _selector(metric) for role, metric in found.names.items()}
+
+
+def _selector(metric: Metric) -> str:
+    labels = ",".join(f'{name}="{value}"' for name, value in {"job": JOB, **metric.labels}.items())
+    return f"{metric.series}{{{labels}}}"
+
+
+def _limits(view: View, limits: Mapping[str, float]) -> Mapping[str, str]:
+    """Numbers that the rules compare with: those of the plan, and targets of the profile in seconds."""
+    values: dict[str, float] = {"cache_share": limits["cache_share"], "failed_share": limits["failed_share"]}
+    plan = view.advice.plan
+    if plan.max_concurrency:
+        values["queue_limit"] = max(1, math.ceil(plan.max_concurrency / plan.replicas * limits["queue_share"]))
+    for key, name in (("ttft_ms", "ttft_s"), ("tpot_ms", "tpot_s")):
+        target = view.advice.profile.get(key)
+        if isinstance(target, int | float):
+            values[name] = target / 1000
+    return {name: f"{value:g}" for name, value in values.items()}
+
+
+@cache
+def _alerts() -> _Alerts:
+    path = templates_folder() / "monitoring" / "alerts.yaml"
+    document = read(path, display_path(path))
+    return validated(_Alerts, document.value, document)
+
+
+@cache
+def _panels() -> tuple[Panel, ...]:
+    path = templates_folder() / "monitoring" / "panels.yaml"
+    document = read(path, display_path(path))
+    return validated(_Panels, document.value, document).panels
