@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployadvisor.catalog.engines import Engine, known_flags
+from deployadvisor.render.check_images import is_pinned
 
 Data = dict[str, Any]
 
 _DURATION = re.compile(r"(\d+(us|ms|s|m|h))+")
 _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Z_][A-Z0-9_]*)(?::[?-][^${}]*)?\})")
 _DURATIONS = ("interval", "timeout", "start_period", "start_interval")
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9./_-]*:(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]*)(@sha256:[0-9a-f]{64})?")
 _NUMBER = re.compile(r"-\d+(\.\d+)?")
 
 
@@ -29,8 +29,7 @@ def _service_problems(service: Data, data: Data) -> Iterator[str]:
     yield from _undeclared(service, data)
     yield from _port_problems(service)
     yield from _health_problems(service.get("healthcheck", {}))
-    match = _IMAGE.fullmatch(service.get("image", ""))
-    if match is None or match["tag"] == "latest":
+    if not is_pinned(service.get("image", "")):
         yield f"image {service.get('image')} is not pinned to a tag"
 
 
