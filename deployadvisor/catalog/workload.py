@@ -43,7 +43,7 @@ def planning_values() -> Mapping[str, PlanningValue]:
     sources, checked_on = document.value["sources"], document.value["checked_on"]
     values = {}
     for name, row in document.value["planning"].items():
-        fields = {**row, "source": sources[row["source"]], "checked_on": checked_on}
+        fields = {"checked_on": checked_on, **row, "source": sources[row["source"]]}
         values[name] = validate(PlanningValue, fields, document, ("planning", name))
     return values
 
