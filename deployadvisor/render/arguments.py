@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from deployadvisor.catalog.engines import Engine
+from deployadvisor.catalog.engines import Engine, PlanField
 from deployadvisor.recommendation import Plan
 from deployadvisor.render.layout import Layout
 from deployadvisor.render.weights import Weights
@@ -16,12 +17,25 @@ def container_arguments(engine: Engine, layout: Layout, weights: Weights, served
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 
+def pod_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
+    """The command in a pod, on the loopback address that it shares with the proxy alone."""
+    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "127.0.0.1")
+    return [*engine.image_runs, *own, *layout.always, *plan.flags]
+
+
 def native_arguments(
     engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan, port: int | None = None
 ) -> list[str]:
     """The command without a container, on loopback: no flag that opens it to the network."""
     own = _own(engine, layout, weights.name, weights, served_name, plan, "127.0.0.1", port)
     return [*own, *(flag for flag in layout.always if flag != "--listen"), *plan.flags]
+
+
+def planned_value(engine: Engine, field: PlanField, plan: Plan) -> str | None:
+    """The word that the plan's flags give to one field; None where they leave it to the engine."""
+    option = engine.flags.get(field)
+    names = option.names if option else ()
+    return next((value for flag, value in pairwise(plan.flags) if flag in names), None)
 
 
 def _own(

@@ -14,7 +14,7 @@ import yaml
 
 from deployadvisor import documents
 from deployadvisor.errors import RenderError
-from deployadvisor.render import compose, gateway, monitoring, tune
+from deployadvisor.render import compose, gateway, kubernetes, kubernetes_network, monitoring, tune
 from deployadvisor.render.view import View
 
 BUILDERS: Mapping[str, Callable[[View], Any]] = {
@@ -28,6 +28,16 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "compose_adapter": compose.adapter_file,
     "gateway_compose": gateway.compose_file,
     "litellm_config": gateway.litellm_config,
+    "kubernetes_deployment": kubernetes.deployment,
+    "kubernetes_disruption": kubernetes.disruption_budget,
+    "kubernetes_fetch_egress": kubernetes_network.fetch_egress,
+    "kubernetes_kustomization": kubernetes.kustomization,
+    "kubernetes_network_policy": kubernetes_network.network_policy,
+    "kubernetes_placement": kubernetes.placement,
+    "kubernetes_scaling": kubernetes.scaling,
+    "kubernetes_service": kubernetes_network.service,
+    "kubernetes_service_account": kubernetes.service_account,
+    "kubernetes_storage": kubernetes.storage,
     "recipe": tune.recipe,
     "examples": tune.examples,
 }

@@ -15,10 +15,13 @@ from deployadvisor.render import artefacts, readme
 from deployadvisor.render.changes import FolderDiff, WriteReport, digest
 from deployadvisor.render.check import Issue, check_files, env_names
 from deployadvisor.render.check_compose import check_compose, check_flags, strings
+from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
+from deployadvisor.render.kubernetes import FOLDER, KUSTOMIZATION, NOT_APPLIED
+from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.monitoring import check_queries
 from deployadvisor.render.record import RECORD, record_of
@@ -141,6 +144,8 @@ def _semantic_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[
     for path in MONITORING & files.keys():
         data = documents.parse(files[path].text, path).value
         yield from (Issue(path, problem) for problem in check_queries(view.engine.id, data))
+    if view.in_pod:
+        yield from _kubernetes_issues(files, view)
     if view.serving is not None and not view.hosted:
         flags = check_flags(view.engine, _engine_words(view))
         yield from (Issue("plan.flags", problem) for problem in flags)
@@ -151,6 +156,21 @@ def _engine_words(view: View) -> list[str]:
     if view.on_host:
         return list(Host(view).replicas[0].arguments)
     return list(command(view).get("command", []))
+
+
+def _kubernetes_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[Issue]:
+    inside = {str(PurePosixPath(path).relative_to(FOLDER)): file for path, file in files.items() if _is_inside(path)}
+    data = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
+    secrets = frozenset(name(view.cluster_name) for name in (secret_name, hub_secret_name))
+    problems = check_kubernetes(data, view.engine, secrets)
+    yield from (Issue(str(FOLDER / path), problem) for path, problem in problems)
+    whole = {path for path, one in data.items() if "spec" in one or "metadata" in one} - set(NOT_APPLIED)
+    for problem in check_kustomization(data[KUSTOMIZATION], frozenset(inside), frozenset(whole)):
+        yield Issue(str(FOLDER / KUSTOMIZATION), problem)
+
+
+def _is_inside(path: str) -> bool:
+    return PurePosixPath(path).is_relative_to(FOLDER)
 
 
 def _refuse_issues(issues: Sequence[Issue]) -> None:

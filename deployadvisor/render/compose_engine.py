@@ -6,7 +6,7 @@ from typing import Any
 
 from deployadvisor.driver_gate import build_for
 from deployadvisor.errors import RenderError
-from deployadvisor.render.arguments import container_arguments
+from deployadvisor.render.arguments import container_arguments, pod_arguments
 from deployadvisor.render.interpolation import optional, required
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import IN_CONTAINER
@@ -21,7 +21,7 @@ SETUP = "/setup"
 """Where files of the bundle that a container runs are mounted."""
 
 _IMAGE_FOR = {"amd": "rocm", "none": "cpu", "nvidia": "cuda"}
-_SCRATCH = ("/tmp", "/run")  # noqa: S108 - inside the container
+SCRATCH = ("/tmp", "/run")  # noqa: S108 - inside the container
 _LOADING = "30m"  # large checkpoints load, compile and warm up for this long before the health check counts
 
 
@@ -71,7 +71,8 @@ def command(view: View) -> Data:
     if not view.engine.flags:
         return {}
     plan = view.advice.plan
-    return {"command": container_arguments(view.engine, view.layout, view.weights, view.served_name, plan)}
+    arguments = pod_arguments if view.in_pod else container_arguments
+    return {"command": arguments(view.engine, view.layout, view.weights, view.served_name, plan)}
 
 
 def environment(view: View, index: int = 0) -> Data:
@@ -199,7 +200,7 @@ def _waits_for_fetch(view: View) -> Data:
 
 def hardening(*, read_only: bool = False, restart: bool = True) -> Data:
     """What every container gets: no privileges, bounded logs, a fixed root file system where the image bears it."""
-    frozen = {"read_only": True, "tmpfs": list(_SCRATCH)} if read_only else {}
+    frozen = {"read_only": True, "tmpfs": list(SCRATCH)} if read_only else {}
     return {
         **({"restart": "unless-stopped"} if restart else {}),
         "cap_drop": ["ALL"],

@@ -27,6 +27,18 @@ class Trouble(Part):
     host: str | None = None
     """The command where the engine is a program of the machine; None where the row cannot happen there."""
     source: str | None = None
+    in_pod: bool = True
+    """Whether the row can happen in a pod, where the engine shares the proxy's loopback address."""
+
+
+class User(Part):
+    """A user without privileges that images have ready, home folder and all."""
+
+    uid: int
+    home: str
+    images: tuple[str, ...]
+    """The images that have it; in all others the engine runs as root without capabilities."""
+    source: str
 
 
 class OnHost(Part):
@@ -71,6 +83,10 @@ class Layout(Part):
     """Folder of the cache in an image that the bundle builds itself; otherwise the catalogue has it."""
     requirements: Mapping[str, str] = Field(default_factory=dict)
     """What a self-built image installs beside the engine, by maker of the cards (``none`` without cards)."""
+    user: User | None = None
+    """None where nobody has read that the image runs as anybody but root."""
+    in_flight: tuple[str, ...] = ()
+    """Gauges whose sum is the requests in flight, running and waiting."""
     always: tuple[str, ...] = ()
     """Flags that the engine needs to answer at all, whatever the plan."""
     watch: tuple[Metric, ...] = ()

@@ -85,6 +85,10 @@ class Needs(Part):
     max_nodes: int | None = None
     on_host: bool = False
     """The engine is installed as a program of the machine."""
+    fetched_weights: bool = False
+    """Only for weights that are fetched and whose size is known: local files cannot be reached."""
+    whole_cards: bool = False
+    """Not for a slice of a card."""
     tuning: bool = False
     """Only for plans that have something to train."""
 

@@ -16,6 +16,7 @@ from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine, monitoring
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
+from deployadvisor.render.kubernetes_page import Cluster
 from deployadvisor.render.layout import Trouble
 from deployadvisor.render.view import View
 from deployadvisor.site import planned_group
@@ -35,6 +36,7 @@ def context(view: View) -> Mapping[str, Any]:
         "view": view,
         "page": Page(view),
         "host": Host(view),
+        "cluster": Cluster(view),
         "advice": advice,
         "plan": advice.plan,
         "lang": advice.lang,
@@ -90,7 +92,7 @@ class Page:
             "curl": f"curl -s {url}",
             "python": f"python3 -c \"import urllib.request as r; print(r.urlopen('{url}').read().decode())\"",
         }
-        return f"docker compose exec {self.view.service} {tools[self.view.layout.probe]}"
+        return f"{self.view.inside_command} {tools[self.view.layout.probe]}"
 
     @property
     def monitored(self) -> bool:
@@ -180,7 +182,7 @@ def _alert_row(alert: monitoring.Alert, view: View) -> TroubleRow:
 
 def _row(trouble: Trouble, view: View) -> TroubleRow | None:
     command = _command(trouble, view)
-    if command is None:
+    if command is None or (view.in_pod and not trouble.in_pod):
         return None
     return TroubleRow(
         symptom=getattr(trouble.symptom, view.advice.lang),

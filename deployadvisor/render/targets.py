@@ -12,6 +12,7 @@ from deployadvisor.hardware.machine import value_of
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.layout import layout_of
 from deployadvisor.render.manifest import Manifest, Needs, manifests
+from deployadvisor.render.weights import is_local
 from deployadvisor.site import planned_group
 
 _TRAINING = ("adapter", "full_tuning")
@@ -85,6 +86,10 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
         yield f"it is for {', '.join(needs.engines)}, and the plan uses {engine}"
     if needs.vendors and vendor not in needs.vendors:
         yield f"it cannot hand {vendor} cards to the engine"
+    if needs.fetched_weights:
+        yield from _not_fetched(advice)
+    if needs.whole_cards and uses_slice(advice):
+        yield "it cannot ask for a slice of a card"
     if needs.max_nodes is not None and nodes > needs.max_nodes:
         yield f"it runs on one machine, and the plan spans {nodes}"
     if needs.on_host and engine is not None:
@@ -104,17 +109,34 @@ def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator
         yield f"{name} from pip brings a PyTorch for compute capability {floor} and newer, and the cards have {has}"
 
 
+def _not_fetched(advice: Recommendation) -> Iterator[str]:
+    if advice.plan.model and is_local(advice.plan.model):
+        yield f"the weights lie on this machine ({advice.plan.model}), and a pod fetches its own"
+    if advice.estimate.memory is None:
+        yield "the size of the weights is not known, and a volume must be sized for them"
+
+
+def uses_slice(advice: Recommendation) -> bool:
+    """Whether the plan runs on a slice of a card, which only its UUID names."""
+    plan, group = advice.plan, planned_group(advice.machine)
+    return bool(plan.cards) and not plan.rent and group is not None and group.slices
+
+
 def _by_preference(advice: Recommendation) -> list[Manifest]:
-    return sorted(manifests().values(), key=lambda one: not _is_preferred(one, advice))
+    def rank(one: Manifest) -> tuple[bool, bool]:
+        return (not _is_asked_for(one, advice), not _is_at_home(one, advice))
+
+    return sorted(manifests().values(), key=rank)
 
 
-def _is_preferred(manifest: Manifest, advice: Recommendation) -> bool:
+def _is_asked_for(manifest: Manifest, advice: Recommendation) -> bool:
+    """Whether the profile names the platform: that outweighs the machine on which the question was asked."""
+    return advice.profile.get("platform") in manifest.preferred.platforms
+
+
+def _is_at_home(manifest: Manifest, advice: Recommendation) -> bool:
     preferred = manifest.preferred
-    return (
-        advice.profile.get("platform") in preferred.platforms
-        or str(value_of(advice.machine.host.os)) in preferred.os
-        or card_vendor(advice) in preferred.vendors
-    )
+    return str(value_of(advice.machine.host.os)) in preferred.os or card_vendor(advice) in preferred.vendors
 
 
 def _refuse_undecided(advice: Recommendation) -> None:

@@ -15,16 +15,22 @@ from deployadvisor.catalog.providers import Provider
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.hosted import MAIN, Deployment, deployments
+from deployadvisor.render.kubernetes_names import dns_label
 from deployadvisor.render.layout import Layout, layout_of
 from deployadvisor.render.manifest import Manifest
-from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine
+from deployadvisor.render.quoting import Quoted, trusted
+from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
 from deployadvisor.render.weights import Weights, served_name, slug, weights_for
-from deployadvisor.site import part_of_the_cards, planned_group
+from deployadvisor.site import part_of_the_cards
 
 PORT = 8080
 """Where the proxy of a bundle is published, unless ``PORT`` is set."""
 
 GATEWAY_PORT = 4000
+
+POD_PROXY_PORT = 8900
+POD_METRICS_PORT = 8901
+"""Ports of the proxy in a pod, which no engine of the catalogue takes."""
 
 _VISIBLE = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES"}
 """Variable of each maker's driver that hides all cards but those it lists."""
@@ -121,6 +127,16 @@ class View:
         return self.serving is not None and self.serving.needs.on_host
 
     @cached_property
+    def in_pod(self) -> bool:
+        """Whether the engine shares a Kubernetes pod, and so its loopback address, with the proxy."""
+        return self.serving is not None and self.serving.id == "kubernetes"
+
+    @cached_property
+    def cluster_name(self) -> str:
+        """Name of the objects in a cluster."""
+        return dns_label(self.advice.name)
+
+    @cached_property
     def served_name(self) -> str:
         """What clients put into ``model``."""
         if self.hosted:
@@ -163,13 +179,12 @@ class View:
     @cached_property
     def slices(self) -> bool:
         """Whether the plan runs on a slice of a card, which only its UUID names."""
-        plan, group = self.advice.plan, planned_group(self.advice.machine)
-        return bool(plan.cards) and not plan.rent and group is not None and group.slices
+        return uses_slice(self.advice)
 
     @cached_property
     def services(self) -> tuple[str, ...]:
-        """Compose services that run the engine, one a replica."""
-        replicas = self.advice.plan.replicas
+        """Compose services that run the engine, one a replica; in a cluster the Deployment has the replicas."""
+        replicas = 1 if self.in_pod else self.advice.plan.replicas
         return ("engine",) if replicas == 1 else tuple(f"engine-{number}" for number in range(1, replicas + 1))
 
     @cached_property
@@ -178,7 +193,7 @@ class View:
         if self.on_host:
             return tuple(f"127.0.0.1:{self.engine_port(index)}" for index in range(self.advice.plan.replicas))
         port = GATEWAY_PORT if self.hosted else self.engine.port
-        names = ("gateway",) if self.hosted else self.services
+        names = ("gateway",) if self.hosted else ("127.0.0.1",) if self.in_pod else self.services
         return tuple(f"{name}:{port}" for name in names)
 
     def engine_port(self, index: int) -> int:
@@ -229,7 +244,21 @@ class View:
     @cached_property
     def web_ui_port(self) -> int:
         """Port of the engine's web page, or 0."""
-        return 0 if self.hosted else self.layout.web_ui_port or 0
+        return 0 if self.hosted or self.in_pod else self.layout.web_ui_port or 0
+
+    @cached_property
+    def proxy_port(self) -> int:
+        """Where the proxy listens: in a pod beside the ports of all engines, which it shares the address with."""
+        return POD_PROXY_PORT if self.in_pod else PORT
+
+    @cached_property
+    def metrics_port(self) -> int:
+        """Port at which the proxy of a pod hands out the metrics, or 0 where there are none without the key."""
+        engine = self.engine
+        if not self.in_pod or engine.metrics_path is None:
+            return 0
+        shut = self.engine_checks_key and engine.metrics_path not in engine.api_key.open_paths
+        return 0 if shut else POD_METRICS_PORT
 
     @cached_property
     def requirements(self) -> str:
@@ -257,6 +286,29 @@ class View:
         if self.weights.is_local:
             return self.weights.name if self.native else self.weights.in_container
         return self.weights.modelfile_source
+
+    @property
+    def log_command(self) -> Quoted:
+        """Command that prints the engine's log."""
+        return trusted(
+            f"kubectl logs deploy/{self.cluster_name} -c engine"
+            if self.in_pod
+            else f"docker compose logs {self.service}"
+        )
+
+    @property
+    def inside_command(self) -> Quoted:
+        """Start of a command that runs in the engine's container."""
+        return trusted(
+            f"kubectl exec deploy/{self.cluster_name} -c engine --"
+            if self.in_pod
+            else f"docker compose exec {self.service}"
+        )
+
+    @property
+    def setup_command(self) -> Quoted:
+        """Command that prints what the container was told."""
+        return trusted(f"kubectl get deploy/{self.cluster_name} -o yaml" if self.in_pod else "docker compose config")
 
     @property
     def service(self) -> str:

@@ -85,6 +85,15 @@ def _quant(engine: Engine, precision: str | None) -> str | None:
     return _OLLAMA_LIBRARY_QUANT.upper() if engine.id == "textgen" else None
 
 
+def is_local(model: str) -> bool:
+    """Whether the model is a path on this machine.
+
+    >>> is_local("./model"), is_local("Qwen/Qwen3-8B")
+    (True, False)
+    """
+    return _local(model) is not None
+
+
 def _local(model: str) -> Weights | None:
     """Paths are told from Hub ids by how they are written; nothing is looked up on disk."""
     looks_local = model.startswith(("/", "./", "../", "~")) or model in (".", "..")

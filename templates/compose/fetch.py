@@ -20,9 +20,9 @@ def main() -> None:
     try:
         path = fetch_gguf(model) if "GGUF_FOLDER" in os.environ else fetch_checkpoint(model)
     except GatedRepoError:
-        sys.exit(f"{model} asks for a login: accept its terms at huggingface.co and set HF_TOKEN in .env")
+        sys.exit(f"{model} asks for a login: accept its terms at huggingface.co and set HF_TOKEN")
     except RepositoryNotFoundError:
-        sys.exit(f"{model} does not exist at huggingface.co, or is private and HF_TOKEN is not set in .env")
+        sys.exit(f"{model} does not exist at huggingface.co, or is private and HF_TOKEN is not set")
     except LocalEntryNotFoundError:
         sys.exit(f"{model} is not on disk and huggingface.co cannot be reached")
     print(f"weights are in {path}")

@@ -59,6 +59,7 @@ def headings(text: str) -> list[str]:
         (served("llama_cpp"), "native"),
         (served("textgen"), "native"),
         *((served(engine), target) for engine in ON_HOST for target in ("shell", "systemd")),
+        *((served(engine), "kubernetes") for engine in manifests()["kubernetes"].needs.engines),
         (hosted(), "gateway"),
     ],
 )

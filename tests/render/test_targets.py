@@ -3,10 +3,21 @@
 import pytest
 
 from deployadvisor.errors import RenderError
-from deployadvisor.recommendation import Question, Recommendation
+from deployadvisor.recommendation import Estimate, Question, Recommendation
 from deployadvisor.render.bundle import available_targets, default_targets, render
 from deployadvisor.render.manifest import manifests
 from tests.render.factory import ENGINES, hosted, machine, served, tuned
+
+
+def sliced() -> Recommendation:
+    advice = served("vllm", cards=1)
+    (card,) = advice.machine.accelerators
+    slices = advice.machine.model_copy(update={"accelerators": (card.model_copy(update={"kind": "mig"}),)})
+    return advice.model_copy(update={"machine": slices})
+
+
+SLICED = sliced()
+UNSIZED = served("vllm").model_copy(update={"estimate": Estimate()})
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -17,13 +28,14 @@ def test_every_engine_has_compose(engine: str) -> None:
 @pytest.mark.parametrize(
     ("advice", "available", "default"),
     [
-        (served("ollama"), ("compose", "native"), ("compose",)),
-        (served("llama_cpp", cards=0), ("compose", "systemd", "shell", "native"), ("compose",)),
+        (served("ollama"), ("compose", "native", "kubernetes"), ("compose",)),
+        (served("llama_cpp", cards=0), ("compose", "systemd", "shell", "native", "kubernetes"), ("compose",)),
         (served("transformers", cards=0), ("compose", "systemd", "shell"), ("compose",)),
-        (served("vllm", gpu="mi300x"), ("compose",), ("compose",)),
+        (served("vllm", gpu="mi300x"), ("compose", "kubernetes"), ("compose",)),
         (served("ollama", gpu="m3-max"), ("native",), ("native",)),
         (hosted(), ("gateway",), ("gateway",)),
-        (tuned("vllm"), ("compose", "systemd", "shell", "tune"), ("compose", "tune")),
+        (tuned("vllm"), ("compose", "systemd", "shell", "kubernetes", "tune"), ("compose", "tune")),
+        (served("textgen"), ("compose", "native"), ("compose",)),
         (served("vllm", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
     ],
@@ -51,6 +63,18 @@ def test_a_machine_without_containers_gets_services(engine: str) -> None:
     advice = served(engine).model_copy(update={"profile": {"platform": "bare_metal"}})
     assert available_targets(advice)[:2] == ("systemd", "compose")
     assert default_targets(advice) == ("systemd",)
+
+
+@pytest.mark.parametrize("os", ["linux", "macos"])
+def test_a_cluster_is_taken_where_the_profile_names_it(os: str) -> None:
+    change = {"profile": {"platform": "kubernetes"}, "machine": machine("rtx-4090", 1, os=os)}
+    assert default_targets(served("ollama", gpu="rtx-4090").model_copy(update=change)) == ("kubernetes",)
+
+
+def test_where_a_cluster_cannot_run_the_plan_compose_does() -> None:
+    assert default_targets(served("textgen").model_copy(update={"profile": {"platform": "kubernetes"}})) == (
+        "compose",
+    )
 
 
 def test_blocked_says_what_is_missing() -> None:
@@ -98,6 +122,11 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
             "shell",
             "for compute capability 7.5 and newer, and the cards have 7.0",
         ),
+        (served("vllm", nodes=2), "kubernetes", "the plan spans 2"),
+        (served("transformers"), "kubernetes", "it is for vllm, lmdeploy, sglang, llama_cpp, ollama"),
+        (served("vllm", model="/data/model"), "kubernetes", r"the weights lie on this machine \(/data/model\)"),
+        (UNSIZED, "kubernetes", "the size of the weights is not known"),
+        (SLICED, "kubernetes", "a slice of a card"),
     ],
 )
 def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: str, words: str) -> None:

@@ -1,0 +1,144 @@
+"""The folder ``kubernetes/``: plain manifests without a namespace, tied together for ``kubectl apply -k``."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from deployadvisor.render.arguments import planned_value
+from deployadvisor.render.kubernetes_names import selector
+from deployadvisor.render.kubernetes_network import meta
+from deployadvisor.render.kubernetes_pod import ENGINE_FILES, PROXY_CONFIG, pod_template
+from deployadvisor.render.kubernetes_sizes import sizes_of
+from deployadvisor.render.manifest import FileEntry
+from deployadvisor.render.view import View
+
+Data = dict[str, Any]
+
+FOLDER = PurePosixPath("kubernetes")
+KUSTOMIZATION = "kustomization.yaml"
+NOT_APPLIED = (KUSTOMIZATION, "placement.yaml", "scaling-keda.yaml")
+"""Files beside those that are applied: what ties them together, a patch, and what needs KEDA."""
+
+_PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
+
+
+def deployment(view: View) -> Data:
+    """The replicas of the plan. An update ends old pods first, because no cards are left for new ones beside them."""
+    plan, sizes = view.advice.plan, sizes_of(view.advice, view.engine)
+    one_by_one = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": meta(view),
+        "spec": {
+            "replicas": plan.replicas,
+            "strategy": one_by_one if plan.replicas > 1 else {"type": "Recreate"},
+            # Otherwise a rollout counts as failed after ten minutes, while the weights are still being fetched.
+            "progressDeadlineSeconds": sizes.fetch_s + sizes.start_s,
+            "selector": {"matchLabels": selector(view.cluster_name)},
+            "template": pod_template(view),
+        },
+    }
+
+
+def storage(view: View) -> Data:
+    """The volume of the weights, in the cluster's default storage class."""
+    size = f"{sizes_of(view.advice, view.engine).volume_gib}Gi"
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": meta(view, "-weights"),
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+    }
+
+
+def service_account(view: View) -> Data:
+    """An identity of its own that may do nothing."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": meta(view),
+        "automountServiceAccountToken": False,
+    }
+
+
+def disruption_budget(view: View) -> Data | None:
+    """Nodes are drained one replica at a time; with a single replica a budget could only forbid or do nothing."""
+    if view.advice.plan.replicas == 1:
+        return None
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": meta(view),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(view.cluster_name)}},
+    }
+
+
+def placement(view: View) -> Data:
+    """The one file for what only the cluster's owner knows: labels of the nodes, taints to tolerate."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": view.cluster_name},
+        "spec": {"template": {"spec": {"nodeSelector": {}, "tolerations": []}}},
+    }
+
+
+def scaling(view: View) -> Data | None:
+    """For KEDA: as few replicas as hold the requests in flight, so that idle cards can serve somebody else.
+
+    Running requests count as well as waiting ones; with the queue alone, the replica that empties it would be taken
+    away at once. None where there is one replica, no gauge, or no limit on what one replica runs.
+    """
+    plan = view.advice.plan
+    limit = planned_value(view.engine, "max_concurrency", plan)
+    if plan.replicas == 1 or limit is None or not view.layout.in_flight or not view.metrics_port:
+        return None
+    total = " + ".join(f'sum({gauge}{{pod=~"{view.cluster_name}-.*"}})' for gauge in view.layout.in_flight)
+    prometheus = {"serverAddress": _PROMETHEUS, "query": total, "threshold": limit}
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": meta(view),
+        "spec": {
+            "scaleTargetRef": {"name": view.cluster_name},
+            "minReplicaCount": 1,
+            "maxReplicaCount": plan.replicas,
+            "triggers": [{"type": "prometheus", "metricType": "AverageValue", "metadata": prometheus}],
+        },
+    }
+
+
+def kustomization(view: View) -> Data:
+    """Ties the files together; files that containers read become ConfigMaps, and a change of one a rollout."""
+    files = _files(view)
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(_inside(one)) for one in files if _is_resource(one, view)],
+        "patches": [{"path": NOT_APPLIED[1]}],
+        "configMapGenerator": [
+            {"name": f"{view.cluster_name}-{part}", "files": _members(files, part)}
+            for part in (PROXY_CONFIG, ENGINE_FILES)
+        ],
+    }
+
+
+def _files(view: View) -> list[FileEntry]:
+    entries = view.serving.files if view.serving else ()
+    wanted = (one for one in entries if not one.engines or view.engine.id in one.engines)
+    return [one for one in wanted if PurePosixPath(one.path).is_relative_to(FOLDER)]
+
+
+def _inside(entry: FileEntry) -> PurePosixPath:
+    return PurePosixPath(entry.path).relative_to(FOLDER)
+
+
+def _members(files: list[FileEntry], part: str) -> list[str]:
+    return [str(_inside(one)) for one in files if _inside(one).parts[0] == part]
+
+
+def _is_resource(entry: FileEntry, view: View) -> bool:
+    left_out = entry.data == "kubernetes_disruption" and disruption_budget(view) is None
+    return entry.data is not None and str(_inside(entry)) not in NOT_APPLIED and not left_out

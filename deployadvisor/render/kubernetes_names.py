@@ -1,0 +1,60 @@
+"""Names of Kubernetes objects, and the labels by which they find one another."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_LONGEST = 40
+"""Leaves room within the 63 signs of a DNS label for what is added: ``-fetch-egress``, the hash of a ConfigMap."""
+
+
+def dns_label(text: str) -> str:
+    """A DNS label (RFC 1035) for any text. What a label cannot hold is told apart by a digest.
+
+    Two projects must not get the same name: the second would replace the first in its namespace.
+
+    >>> dns_label("Support bot"), dns_label("9 lives")
+    ('support-bot', 'llm-9-lives')
+    >>> dns_label("客服") == dns_label("法务")
+    False
+    """
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    plain = "-".join(words)
+    whole = plain if plain[:1].isalpha() else f"llm-{plain}".rstrip("-")
+    lost = re.search(r"[^\x00-\x7f]", text) is not None or len(whole) > _LONGEST or not plain
+    if not lost:
+        return whole
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{whole[: _LONGEST - 9].rstrip('-')}-{digest}"
+
+
+def selector(name: str) -> dict[str, str]:
+    """Labels that pick the pods of this deployment; a selector can never be changed, so it holds nothing that may."""
+    return {"app.kubernetes.io/name": "llm", "app.kubernetes.io/instance": name}
+
+
+def labels(name: str, engine_id: str, version: str) -> dict[str, str]:
+    """Labels of every object."""
+    shown = {"app.kubernetes.io/component": engine_id.replace("_", "-"), "app.kubernetes.io/version": version}
+    return {**selector(name), **shown}
+
+
+def client_label(name: str) -> dict[str, str]:
+    """Label of pods in the same namespace that may call the service."""
+    return {f"{name}-client": "true"}
+
+
+def scraper_label(name: str) -> dict[str, str]:
+    """Label of pods in the same namespace that may read the metrics."""
+    return {f"{name}-metrics": "true"}
+
+
+def secret_name(name: str) -> str:
+    """The Secret with the key of the clients, which the user makes."""
+    return f"{name}-keys"
+
+
+def hub_secret_name(name: str) -> str:
+    """The Secret with the token for models that ask for a login; it may be missing."""
+    return f"{name}-hub-token"

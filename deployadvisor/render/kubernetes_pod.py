@@ -1,0 +1,258 @@
+"""The pod: weights are fetched first, then the engine runs on loopback beside the proxy that checks the key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployadvisor.render import compose_engine
+from deployadvisor.render.compose import NOBODY
+from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name, selector
+from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
+from deployadvisor.render.layout import User
+from deployadvisor.render.view import View
+
+Data = dict[str, Any]
+
+PROXY_CONFIG, ENGINE_FILES = "proxy", "engine"
+"""ConfigMaps, named after the deployment with this added, and the volumes they become."""
+
+_RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
+_ROOT_HOME = "/root"
+_SHARED = "/dev/shm"  # noqa: S108 - inside the container, where NCCL looks
+_PERIOD_S = 10
+_SHUT_DOWN_S = 30  # what an engine gets to end after its last answer: the default grace period of Kubernetes
+_ENDPOINTS_S = 10  # until no node sends new requests to a pod that ends
+_PROXY_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
+
+
+def pod_template(view: View) -> Data:
+    """Labels and specification of one pod."""
+    name, engine = view.cluster_name, view.engine
+    annotations = {"annotations": _scraping(view)} if view.metrics_port else {}
+    version = view.advice.plan.engine_version or engine.version
+    return {"metadata": {"labels": labels(name, engine.id, version), **annotations}, "spec": _pod(view)}
+
+
+def _pod(view: View) -> Data:
+    sizes = sizes_of(view.advice, view.engine)
+    return {
+        "serviceAccountName": view.cluster_name,
+        "automountServiceAccountToken": False,
+        # A Service called like the engine would otherwise set variables such as VLLM_PORT.
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": sizes.drain_s + _ENDPOINTS_S + _SHUT_DOWN_S,
+        "securityContext": _pod_security(view),
+        **_beside_its_volume(view),
+        "initContainers": [_fetch(view, sizes)],
+        "containers": [_engine(view, sizes), _proxy(view)],
+        "volumes": _volumes(view, sizes),
+    }
+
+
+def _scraping(view: View) -> Data:
+    return {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(view.metrics_port),
+        "prometheus.io/path": str(view.engine.metrics_path),
+    }
+
+
+def _beside_its_volume(view: View) -> Data:
+    """Replicas share one volume, which most storage classes attach to one node only; the plan is for one machine."""
+    if view.advice.plan.replicas == 1:
+        return {}
+    term = {"labelSelector": {"matchLabels": selector(view.cluster_name)}, "topologyKey": "kubernetes.io/hostname"}
+    return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}
+
+
+def user_of(view: View) -> User | None:
+    """The user without privileges in the plan's image, where it is known to have one."""
+    user = view.layout.user
+    return user if user and compose_engine.image(view)["image"] in user.images else None
+
+
+def _pod_security(view: View) -> Data:
+    user = user_of(view)
+    seccomp = {"seccompProfile": {"type": "RuntimeDefault"}}
+    # The volume belongs to root; the group makes it writable, once and not at every start.
+    group = {"fsGroup": user.uid, "fsGroupChangePolicy": "OnRootMismatch"} if user else {}
+    return {**seccomp, **group}
+
+
+def _container_security(view: View, *, read_only: bool) -> Data:
+    user = user_of(view)
+    person = {"runAsNonRoot": True, "runAsUser": user.uid, "runAsGroup": user.uid} if user else {}
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": read_only,
+        **person,
+    }
+
+
+def _engine(view: View, sizes: Sizes) -> Data:
+    arguments = compose_engine.command(view).get("command", [])
+    return {
+        "name": "engine",
+        **compose_engine.image(view),
+        **({"args": [literal(word) for word in arguments]} if arguments else {}),
+        "env": _engine_environment(view),
+        "resources": _resources(view, sizes),
+        "startupProbe": _probe(view, failures=-(-sizes.start_s // _PERIOD_S)),
+        "livenessProbe": _probe(view, period_s=30, failures=4),
+        # Answers that have begun are finished: the proxy takes no new ones by then.
+        "lifecycle": _wait(_ENDPOINTS_S + sizes.drain_s),
+        "securityContext": _container_security(view, read_only=view.layout.read_only),
+        "volumeMounts": [_weights_mount(view), *_scratch_mounts(view), *_shared_mount(sizes)],
+    }
+
+
+def _probe(view: View, *, failures: int, period_s: int = _PERIOD_S) -> Data:
+    """Asks the engine in its own container: outside it is not heard, and the proxy would hide which of them died."""
+    command = compose_engine.healthcheck(view)["test"][1:]
+    return {
+        "exec": {"command": command},
+        "periodSeconds": period_s,
+        "timeoutSeconds": _PERIOD_S,
+        "failureThreshold": failures,
+    }
+
+
+def _wait(seconds: int) -> Data:
+    return {"preStop": {"exec": {"command": ["sleep", str(seconds)]}}}
+
+
+def _resources(view: View, sizes: Sizes) -> Data:
+    """Memory is reserved whole; the processor is not limited, since a throttled engine stalls every card."""
+    memory = f"{sizes.memory_gib}Gi"
+    cards = {_RESOURCE[view.vendor]: str(sizes.cards)} if sizes.cards else {}
+    return {"requests": {"cpu": str(sizes.cores), "memory": memory, **cards}, "limits": {"memory": memory, **cards}}
+
+
+def _engine_environment(view: View) -> list[Data]:
+    layout, plan = view.layout, view.advice.plan
+    values = {**_home(view), **layout.environment, **layout.offline, **plan.environment}
+    if view.engine.id == "ollama":
+        values["OLLAMA_HOST"] = f"127.0.0.1:{view.engine.port}"
+    key = view.engine.api_key.name if view.engine_checks_key else None
+    return [*_plain(values), *([_client_key(view, key)] if key else [])]
+
+
+def _home(view: View) -> dict[str, str]:
+    user = user_of(view)
+    return {"HOME": user.home} if user else {}
+
+
+def _plain(values: dict[str, str]) -> list[Data]:
+    return [{"name": name, "value": literal(value)} for name, value in values.items()]
+
+
+def _client_key(view: View, variable: str) -> Data:
+    reference = {"name": secret_name(view.cluster_name), "key": "API_KEY"}
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
+
+
+def _hub_token(view: View) -> Data:
+    reference = {"name": hub_secret_name(view.cluster_name), "key": "HF_TOKEN", "optional": True}
+    return {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}}
+
+
+def literal(text: str) -> str:
+    """Text that Kubernetes hands on as it is: in arguments and values it replaces ``$(NAME)`` and halves ``$$``.
+
+    >>> literal("$(API_KEY)")
+    '$$(API_KEY)'
+    """
+    return text.replace("$", "$$")
+
+
+def _fetch(view: View, sizes: Sizes) -> Data:
+    """Fetches the weights, or makes the Ollama model, before the engine starts; what is there stays."""
+    service = compose_engine.fetch_service(view) or {}
+    variables = dict(service.get("environment", {}))
+    token = [_hub_token(view)] if variables.pop("HF_TOKEN", None) else []
+    # Images built on CUDA ask for all cards, also for a container that was given none.
+    hidden = {"NVIDIA_VISIBLE_DEVICES": "void"} if view.vendor == "nvidia" else {}
+    # Costs nothing: a pod is charged for its first or its other containers, whichever ask for more.
+    requests = {"cpu": str(sizes.cores), "memory": f"{sizes.memory_gib}Gi"}
+    return {
+        "name": "fetch",
+        "image": service["image"],
+        "command": service["entrypoint"],
+        "env": [*_plain({**_home(view), **hidden, **variables}), *token],
+        "resources": {"requests": requests, "limits": {"memory": requests["memory"]}},
+        "securityContext": _container_security(view, read_only=False),
+        "volumeMounts": [_weights_mount(view), {"name": ENGINE_FILES, "mountPath": compose_engine.SETUP}],
+    }
+
+
+def _proxy(view: View) -> Data:
+    uid = int(NOBODY.partition(":")[0])
+    ports = [{"name": "http", "containerPort": view.proxy_port}]
+    if view.metrics_port:
+        ports.append({"name": "metrics", "containerPort": view.metrics_port})
+    return {
+        "name": "proxy",
+        "image": view.versions["caddy"].image,
+        "env": [_client_key(view, "API_KEY")],
+        "ports": ports,
+        "resources": _PROXY_RESOURCES,
+        "readinessProbe": {
+            "httpGet": {"path": "/health", "port": "http"},
+            "periodSeconds": _PERIOD_S,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "livenessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 20, "failureThreshold": 3},
+        "lifecycle": _wait(_ENDPOINTS_S),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            # Caddy's binary carries this file capability and cannot be started where the capability is taken away.
+            "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": uid,
+            "runAsGroup": uid,
+        },
+        "volumeMounts": [
+            {"name": PROXY_CONFIG, "mountPath": "/etc/caddy"},
+            {"name": "proxy-config", "mountPath": "/config"},
+            {"name": "proxy-data", "mountPath": "/data"},
+        ],
+    }
+
+
+def _weights_mount(view: View) -> Data:
+    """The volume at the place where Compose has it, in the home of whoever runs the engine."""
+    place = str(compose_engine.weights_mount(view)["target"])
+    user = user_of(view)
+    if user and place.startswith(f"{_ROOT_HOME}/"):
+        place = user.home + place.removeprefix(_ROOT_HOME)
+    return {"name": "weights", "mountPath": place}
+
+
+def _scratch_mounts(view: View) -> list[Data]:
+    if not view.layout.read_only:
+        return []
+    return [{"name": _scratch_name(path), "mountPath": path} for path in compose_engine.SCRATCH]
+
+
+def _scratch_name(path: str) -> str:
+    return path.strip("/").replace("/", "-")
+
+
+def _shared_mount(sizes: Sizes) -> list[Data]:
+    return [{"name": "shm", "mountPath": _SHARED}] if sizes.shared_gib else []
+
+
+def _volumes(view: View, sizes: Sizes) -> list[Data]:
+    name = view.cluster_name
+    config = [{"name": one, "configMap": {"name": f"{name}-{one}"}} for one in (PROXY_CONFIG, ENGINE_FILES)]
+    empty = [*(mount["name"] for mount in _scratch_mounts(view)), "proxy-config", "proxy-data"]
+    shared = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{sizes.shared_gib}Gi"}}
+    return [
+        {"name": "weights", "persistentVolumeClaim": {"claimName": f"{name}-weights"}},
+        *config,
+        *({"name": one, "emptyDir": {}} for one in empty),
+        *([shared] if sizes.shared_gib else []),
+    ]
