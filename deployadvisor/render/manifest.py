@@ -86,7 +86,7 @@ class Needs(Part):
     on_host: bool = False
     """The engine is installed as a program of the machine."""
     fetched_weights: bool = False
-    """Only for weights that are fetched and whose size is known: local files cannot be reached."""
+    """Only for weights that can be fetched and whose size is known: local files cannot be reached."""
     whole_cards: bool = False
     """Not for a slice of a card."""
     tuning: bool = False

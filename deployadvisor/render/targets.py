@@ -112,6 +112,8 @@ def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator
 def _not_fetched(advice: Recommendation) -> Iterator[str]:
     if advice.plan.model and is_local(advice.plan.model):
         yield f"the weights lie on this machine ({advice.plan.model}), and a pod fetches its own"
+    if advice.profile.get("internet") == "no":
+        yield "pods fetch their weights from the internet, which the plan does without"
     if advice.estimate.memory is None:
         yield "the size of the weights is not known, and a volume must be sized for them"
 

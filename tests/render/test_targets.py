@@ -17,6 +17,7 @@ def sliced() -> Recommendation:
 
 
 SLICED = sliced()
+OFFLINE = served("vllm").model_copy(update={"profile": {"internet": "no", "platform": "kubernetes"}})
 UNSIZED = served("vllm").model_copy(update={"estimate": Estimate()})
 
 
@@ -125,6 +126,7 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
         (served("vllm", nodes=2), "kubernetes", "the plan spans 2"),
         (served("transformers"), "kubernetes", "it is for vllm, lmdeploy, sglang, llama_cpp, ollama"),
         (served("vllm", model="/data/model"), "kubernetes", r"the weights lie on this machine \(/data/model\)"),
+        (OFFLINE, "kubernetes", "pods fetch their weights from the internet"),
         (UNSIZED, "kubernetes", "the size of the weights is not known"),
         (SLICED, "kubernetes", "a slice of a card"),
     ],
