@@ -81,7 +81,7 @@ def _pod_security(view: View) -> Data:
 
 def _container_security(view: View, *, read_only: bool) -> Data:
     user = user_of(view)
-    person = {"runAsNonRoot": True, "runAsUser": user.uid, "runAsGroup": user.uid} if user else {}
+    person = {"runAsNonRoot": True, "runAsUser": user.uid} if user else {}
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -115,6 +115,8 @@ def _probe(view: View, *, failures: int, period_s: int = _PERIOD_S) -> Data:
         "periodSeconds": period_s,
         "timeoutSeconds": _PERIOD_S,
         "failureThreshold": failures,
+        # An engine that does not answer has nothing to finish.
+        "terminationGracePeriodSeconds": _SHUT_DOWN_S,
     }
 
 

@@ -241,6 +241,7 @@ def test_an_answer_that_has_begun_is_finished() -> None:
     waits = {one["name"]: int(one["lifecycle"]["preStop"]["exec"]["command"][1]) for one in found["containers"]}
     assert waits["engine"] - waits["proxy"] == 200
     assert found["terminationGracePeriodSeconds"] > waits["engine"] > waits["proxy"]
+    assert container(bundle)["livenessProbe"]["terminationGracePeriodSeconds"] < waits["engine"]
 
 
 def test_health_is_asked_of_the_engine_itself_and_readiness_through_the_proxy(engine: str, bundle: Bundle) -> None:
