@@ -128,7 +128,7 @@ def _python(text: str, path: str) -> Iterator[str]:
         yield f"line {error.lineno}: {error.msg}"
 
 
-def _unit(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _unit(text: str, path: str) -> Iterator[str]:  # noqa: ARG001 - every check of a format is called alike
     return check_unit(text)
 
 
