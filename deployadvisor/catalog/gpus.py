@@ -168,6 +168,16 @@ def find_gpu(text: str) -> Gpu:
     return gpus()[_names().find(text)]
 
 
+def gpu_called(text: str) -> Gpu | None:
+    """Return the accelerator of this name, or None; unlike :func:`find_gpu` it looks for no name that is near.
+
+    >>> gpu_called("RTX 9999") is None
+    True
+    """
+    entry_id = _names().get(text)
+    return gpus()[entry_id] if entry_id is not None else None
+
+
 def gpus_by_pci(pci_id: str) -> tuple[Gpu, ...]:
     """Every accelerator with this PCI id, in either case of letters; none for an id that is not listed.
 

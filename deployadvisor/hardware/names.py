@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Set
 from functools import lru_cache
 
-from deployadvisor.catalog.gpus import Gpu, find_gpu, gpus
-from deployadvisor.errors import CatalogError, HardwareError
+from deployadvisor.catalog.gpus import Gpu, find_gpu, gpu_called, gpus
+from deployadvisor.errors import HardwareError
 
 _SIZE = re.compile(r"(?<![\w.-])(-?[0-9]+(?:\.[0-9]+)?)\s*([a-z]{1,6}b|g|t)(?!\w|\.\w)", re.IGNORECASE)
 _GIB_PER_UNIT = {"MB": 2**-10, "MIB": 2**-10, "G": 1, "GB": 1, "GIB": 1, "T": 2**10, "TB": 2**10, "TIB": 2**10}
@@ -46,16 +46,22 @@ def find_card(text: str) -> tuple[Gpu, float | None]:
 
     ``CatalogError`` for an unknown name, ``HardwareError`` for a size that the card does not come in.
     """
+    card, size_gib = _card(text)
+    return card or find_gpu(take_size(text)[0]), size_gib
+
+
+def _card(text: str) -> tuple[Gpu | None, float | None]:
+    """The same, with None for an unknown name: what the nearest name is, only a message needs."""
     words, size_gib = take_size(text)
     if size_gib is not None and size_gib <= 0:
         raise HardwareError(f"a card has more than {size_gib:g} GB")
-    exact = _find(text)
+    exact = gpu_called(text)
     if exact:
         return exact, size_gib
-    base = _find(words) or _find(_FORM_WORD.sub(" ", words))
+    base = gpu_called(words) or gpu_called(_FORM_WORD.sub(" ", words))
     family = _family(words, base)
     if size_gib is None or not family:
-        return find_gpu(words), size_gib
+        return gpu_called(words), size_gib
     for card in family:
         if _is_sold_with(card, size_gib):
             return card, size_gib
@@ -71,8 +77,8 @@ def identify(name: str, total_gib: float | None) -> Gpu | None:
 def _identified(name: str, total_gib: float | None) -> Gpu | None:
     """Remembered: the search for a name that is near an unknown one takes 40 ms, and eight cards have one name."""
     try:
-        card: Gpu | None = find_card(name)[0]
-    except (CatalogError, HardwareError):
+        card = _card(name)[0]
+    except HardwareError:
         card = None
     if total_gib is None or (card and _measures(card, total_gib)):
         return card
@@ -83,13 +89,6 @@ def _identified(name: str, total_gib: float | None) -> Gpu | None:
 def sizes_gb(cards: Iterable[Gpu]) -> tuple[str, ...]:
     """What the catalogue sells ``cards`` with, as ``80 GB (h100-sxm)``."""
     return tuple(f"{size:g} GB ({card.id})" for card in cards for size in _sizes(card))
-
-
-def _find(text: str) -> Gpu | None:
-    try:
-        return find_gpu(text)
-    except CatalogError:
-        return None
 
 
 def _sizes(card: Gpu) -> tuple[float, ...]:
@@ -133,10 +132,12 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z0-9]+", text.casefold()))
 
 
+@lru_cache(maxsize=4096)
 def _forms(text: str) -> frozenset[str]:
     return frozenset(word for word in _words(text) if _FORM.fullmatch(word))
 
 
+@lru_cache(maxsize=4096)
 def _core(text: str) -> frozenset[str]:
     words = _words(text) - _BRANDS - _forms(text)
     return frozenset(word for word in words if not _MEMORY_WORD.fullmatch(word))
