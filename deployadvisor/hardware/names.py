@@ -70,12 +70,6 @@ def _card(text: str) -> tuple[Gpu | None, float | None]:
 
 def identify(name: str, total_gib: float | None) -> Gpu | None:
     """The entry for a name that a driver reports, or None when name or measured memory fits no entry."""
-    return _identified(name, total_gib)
-
-
-@lru_cache(maxsize=512)
-def _identified(name: str, total_gib: float | None) -> Gpu | None:
-    """Remembered: the search for a name that is near an unknown one takes 40 ms, and eight cards have one name."""
     try:
         card = _card(name)[0]
     except HardwareError:
