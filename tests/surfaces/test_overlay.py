@@ -49,7 +49,7 @@ def test_render_refuses_an_overlay_over_a_saved_answer(capsys: pytest.CaptureFix
     saved.write_text(run(capsys, "recommend", PROFILE, "--json")[1])
     code, _, err = run(capsys, "render", str(saved), "--overlay", FLEET, "--out", str(tmp_path / "deploy"))
     assert code == 2
-    assert err == f"{saved}:1:1: error: a saved answer has been decided; an overlay goes with a profile\n"
+    assert err == f"{saved}:1:1: error: a saved answer has been decided; an overlay goes with a profile or a folder\n"
     assert not (tmp_path / "deploy").exists()
 
 
