@@ -8,31 +8,23 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from deployadvisor import documents
 from deployadvisor.errors import RenderError
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render import artefacts, readme
 from deployadvisor.render.changes import FolderDiff, WriteReport, digest
-from deployadvisor.render.check import Issue, check_files, env_names
-from deployadvisor.render.check_compose import check_compose, check_flags, strings
-from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
-from deployadvisor.render.compose_engine import command
+from deployadvisor.render.check import Issue, check_files
+from deployadvisor.render.check_compose import strings
 from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
-from deployadvisor.render.kubernetes import FOLDER, KUSTOMIZATION, NOT_APPLIED
-from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
 from deployadvisor.render.manifest import FileEntry
-from deployadvisor.render.monitoring import check_queries
 from deployadvisor.render.record import RECORD, record_of
+from deployadvisor.render.semantic import semantic_issues
 from deployadvisor.render.targets import available_targets, default_targets, select
 from deployadvisor.render.view import View
 from deployadvisor.resources import templates_folder
 
 __all__ = ["Bundle", "FolderDiff", "RenderedFile", "WriteReport", "available_targets", "default_targets", "render"]
-
-MONITORING = frozenset({"monitoring/alerts.yaml", "monitoring/dashboard.json"})
-"""Files with queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +84,7 @@ def render(
         **{_safe(path): RenderedFile(text) for path, text in extra_files.items()},
         "advice.json": RenderedFile(advice.to_json()),
     }
-    _refuse_issues([*check_files(files, _words_of_the_user(advice)), *_semantic_issues(files, view)])
+    _refuse_issues([*check_files(files, _words_of_the_user(advice)), *semantic_issues(files, view)])
     chosen = tuple(one.id for one in view.targets)
     digests = {path: digest(file.text.encode()) for path, file in files.items()}
     files[RECORD] = RenderedFile(record_of(advice, chosen, targets or (), digests).to_yaml())
@@ -134,43 +126,6 @@ def _safe(path: str) -> str:
     if parts.is_absolute() or ".." in parts.parts:
         raise RenderError(f"{path} leads out of the folder")
     return str(parts)
-
-
-def _semantic_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[Issue]:
-    if "compose.yaml" in files:
-        data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
-        problems = check_compose(data, env_names(files[".env.example"].text))
-        yield from (Issue("compose.yaml", problem) for problem in problems)
-    for path in MONITORING & files.keys():
-        data = documents.parse(files[path].text, path).value
-        yield from (Issue(path, problem) for problem in check_queries(view.engine.id, data))
-    if view.in_pod:
-        yield from _kubernetes_issues(files, view)
-    if view.serving is not None and not view.hosted:
-        flags = check_flags(view.engine, _engine_words(view))
-        yield from (Issue("plan.flags", problem) for problem in flags)
-
-
-def _engine_words(view: View) -> list[str]:
-    """The command line of the engine where the bundle runs it."""
-    if view.on_host:
-        return list(Host(view).replicas[0].arguments)
-    return list(command(view).get("command", []))
-
-
-def _kubernetes_issues(files: Mapping[str, RenderedFile], view: View) -> Iterator[Issue]:
-    inside = {str(PurePosixPath(path).relative_to(FOLDER)): file for path, file in files.items() if _is_inside(path)}
-    data = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
-    secrets = frozenset(name(view.cluster_name) for name in (secret_name, hub_secret_name))
-    problems = check_kubernetes(data, view.engine, secrets)
-    yield from (Issue(str(FOLDER / path), problem) for path, problem in problems)
-    whole = {path for path, one in data.items() if "spec" in one or "metadata" in one} - set(NOT_APPLIED)
-    for problem in check_kustomization(data[KUSTOMIZATION], frozenset(inside), frozenset(whole)):
-        yield Issue(str(FOLDER / KUSTOMIZATION), problem)
-
-
-def _is_inside(path: str) -> bool:
-    return PurePosixPath(path).is_relative_to(FOLDER)
 
 
 def _refuse_issues(issues: Sequence[Issue]) -> None:
