@@ -1,6 +1,7 @@
 """CHECKLIST.md: the items that apply to an answer, grouped, and its legal obligations.
 
-Every text is escaped on its way into the document, ours too, so that no name can smuggle in markup.
+Every text is escaped on its way into the document, ours too, so that no name can smuggle in markup. A comment at the
+end of its first line, which no reader sees, tells which item it is.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ def escape(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(printable.split()).translate(_ENTITIES))
 
 
+def mark(name: str) -> str:
+    """The comment that tells one item from another, whatever language or version wrote the rest of the line.
+
+    >>> mark("data-is-classified")
+    '<!-- data-is-classified -->'
+    """
+    return f"<!-- {' '.join(name.translate(_ENTITIES).split())} -->"
+
+
 class _Writer:
     """Writes one document; holds the answer and the wording around it."""
 
@@ -56,14 +66,26 @@ class _Writer:
 
     def item(self, entry: Ticked) -> Iterator[str]:
         item = entry.item
-        yield f"- [{'x' if entry.done else ' '}] {self.say(item.text)}"
+        yield f"- [{'x' if entry.done else ' '}] {self.say(item.text)} {mark(item.id)}"
         yield f"  - {self.label('why', text=item.why)}"
         yield f"  - {self.label('how', text=item.how)}"
         yield f"  - {self.label('owner', text=item.owner)}"
+        if entry.facts:
+            yield f"  - {self.label('facts', text=self.facts(entry))}"
         if entry.evidence:
             yield f"  - {self.label('evidence', text=entry.evidence)}"
         if entry.depends_on:
             yield f"  - {self.label('depends_on', text=', '.join(entry.depends_on))}"
+
+    def facts(self, entry: Ticked) -> str:
+        bases = self.checklist.bases
+        said = (
+            self.checklist.labels["fact"]
+            .say(self.advice.lang)
+            .format(name=name, value=value, basis=bases[basis].say(self.advice.lang))
+            for name, value, basis in entry.facts
+        )
+        return ("、" if self.advice.lang == "zh" else ", ").join(said)
 
     def duties(self) -> Iterator[str]:
         if self.advice.obligations:
@@ -72,7 +94,7 @@ class _Writer:
             yield self.label("not_advice")
 
     def duty(self, duty: Duty) -> Iterator[str]:
-        yield f"- [ ] {self.label('duty', regulation=duty.regulation, text=duty.text)}"
+        yield f"- [ ] {self.label('duty', regulation=duty.regulation, text=duty.text)} {mark(f'duty {duty.id}')}"
         if duty.condition:
             yield f"  - {self.label('condition', text=duty.condition)}"
         yield f"  - {self.label('citation', text=duty.citation, date=duty.checked_on)}"

@@ -17,7 +17,7 @@ from deployadvisor.documents import Document, KeyPath
 from deployadvisor.errors import RulesError, Where, nearest
 from deployadvisor.resources import display_path
 
-_TOP_KEYS = ("schema", "checked_on", "facts", "terms", "labels", "owners", "groups", "sources", "items")
+_TOP_KEYS = ("schema", "checked_on", "facts", "terms", "labels", "bases", "owners", "groups", "sources", "items")
 _TEXTS = ("text", "why", "how")
 _ITEM_KEYS = (
     "id",
@@ -28,6 +28,7 @@ _ITEM_KEYS = (
     "proven_when",
     "evidence",
     "evidence_zh",
+    "facts",
     "source",
 )
 
@@ -57,6 +58,8 @@ class Item:
     when: Condition
     proven_when: Condition | None
     evidence: Wording | None
+    facts: tuple[str, ...]
+    """What else of the decision it is read against, beside the facts of its conditions."""
     source: tuple[str, ...]
     """The published lists that have it."""
     where: Where
@@ -68,6 +71,8 @@ class Checklist:
 
     groups: Mapping[str, Wording]
     labels: Mapping[str, Wording]
+    bases: Mapping[str, Wording]
+    """What a fact of the decision rests on, in words."""
     items: tuple[Item, ...]
     vocabulary: Vocabulary
     """The vocabulary of the rules and the facts that only the checklist asks for."""
@@ -103,12 +108,13 @@ class _Reader:
         for name, entry in self.mapping(body.get("terms", {}), ("terms",)).items():
             self.check_keys(self.mapping(entry, ("terms", name)), ("means", "source"), ("terms", name))
             self.terms[name] = self.condition(entry.get("means"), ("terms", name, "means"))
-        for section in ("labels", "owners", "groups"):
+        for section in ("labels", "bases", "owners", "groups"):
             entries = self.mapping(body.get(section), (section,))
             self.sections[section] = {key: self.wording(entry, (section, key)) for key, entry in entries.items()}
         sources = self.mapping(body.get("sources"), ("sources",))
         items = tuple(self.read_items(body.get("items"), sources))
-        return Checklist(self.sections["groups"], self.sections["labels"], items, self.words)
+        named = self.sections
+        return Checklist(named["groups"], named["labels"], named["bases"], items, self.words)
 
     def read_facts(self, body: Mapping[str, Any]) -> None:
         for name in body:
@@ -146,18 +152,30 @@ class _Reader:
             when=self.condition(entry["when"], (*path, "when")) if "when" in entry else ALWAYS,
             proven_when=self.condition(entry["proven_when"], (*path, "proven_when")) if proof else None,
             evidence=self.evidence(entry, path) if proof else None,
+            facts=tuple(self.facts(entry, path)),
             source=tuple(self.sources(entry, sources, path)),
             where=self.document.where(path),
         )
 
     def evidence(self, entry: Mapping[str, Any], path: KeyPath) -> Wording:
         """A sentence in both languages that names only what evidence can fill in."""
-        known = (*WORDS, *self.words.facts)
         for key in ("evidence", "evidence_zh"):
             for name in self.names(self.text(entry, key, path), (*path, key)):
-                if name not in known:
-                    self.fail(f'nothing is called "{name}"', (*path, key), word=name, allowed=known)
+                self.known(name, (*path, key))
         return self.both(entry, "evidence", path)
+
+    def facts(self, entry: Mapping[str, Any], path: KeyPath) -> Iterator[str]:
+        names = entry.get("facts", [])
+        if not isinstance(names, list):
+            self.fail("facts is a list of names", (*path, "facts"))
+        for position, name in enumerate(names):
+            self.known(str(name), (*path, "facts", position))
+            yield name
+
+    def known(self, name: str, path: KeyPath) -> None:
+        known = (*WORDS, *self.words.facts)
+        if name not in known:
+            self.fail(f'nothing is called "{name}"', path, word=name, allowed=known)
 
     def names(self, sentence: str, path: KeyPath) -> list[str]:
         try:

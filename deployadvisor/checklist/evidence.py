@@ -38,6 +38,7 @@ WORDS = (
     "engine_name",
     "version",
     "fallback_provider",
+    "weights_gib",
 )
 """What evidence may name in braces beside the facts."""
 
@@ -55,6 +56,8 @@ class Evidence:
     proven: Facts
     """Without what is assumed, or computed from what may be assumed."""
     words: Mapping[str, str]
+    readings: Mapping[str, tuple[str, str]]
+    """What may be shown beside an item: each fact of the decision, and word of the plan, with its basis."""
 
 
 def gather(advice: Recommendation, vocabulary: Vocabulary) -> Evidence:
@@ -66,7 +69,18 @@ def gather(advice: Recommendation, vocabulary: Vocabulary) -> Evidence:
     certain |= {name for name, reading in shown.items() if reading.basis in (*_READ, "computed")}
     proven = {name: value for name, value in known.items() if name in certain}
     said = {name: _say(value) for name, value in proven.items()}
-    return Evidence(known, proven, {**said, **_words(advice)})
+    words = _words(advice)
+    return Evidence(known, proven, {**said, **words}, {**_read(words), **_readings({**_decided(advice), **seen})})
+
+
+def _read(words: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (value, "plan") for name, value in words.items()}
+
+
+def _readings(facts: Mapping[str, FactValue]) -> dict[str, tuple[str, str]]:
+    """What somebody answered or the rules saw; a list is shown by its parts."""
+    known = {name: fact for name, fact in facts.items() if fact.basis != "unknown" and fact.value not in (None, "")}
+    return {name: (_say_all(fact.value), fact.basis) for name, fact in known.items()}
 
 
 def _admitted(readings: Mapping[str, FactValue], vocabulary: Vocabulary) -> Facts:
@@ -229,6 +243,7 @@ def _words(advice: Recommendation) -> dict[str, str]:
         "engine_name": engine.name if engine else None,
         "version": engine.version if engine else None,
         "fallback_provider": plan.fallback_provider,
+        "weights_gib": memory.weights_gib if memory else None,
         **_card_words(advice),
     }
     return {name: _say(value) for name, value in found.items() if value}
@@ -253,6 +268,12 @@ def _memory(card: Accelerator) -> str:
 def _each(readings: Iterable[Known[str] | Unknown]) -> str:
     known = (reading.value for reading in readings if isinstance(reading, Known))
     return ", ".join(dict.fromkeys(known))
+
+
+def _say_all(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_say, value))
+    return _say(round(value, 2) if isinstance(value, float) else value)
 
 
 def _say(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,6 +23,8 @@ class Ticked:
     """What proves it, in the language of the answer; None when it is open."""
     depends_on: tuple[str, ...]
     """Unknown facts that decide whether it applies at all; empty when it surely does."""
+    facts: tuple[tuple[str, str, str], ...] = ()
+    """Facts of the decision that it is read against: name, value, and what the value rests on."""
 
     @property
     def done(self) -> bool:
@@ -34,7 +37,12 @@ def applying(advice: Recommendation) -> tuple[Ticked, ...]:
     checklist = load_items()
     found = evidence.gather(advice, checklist.vocabulary)
     return tuple(
-        Ticked(item, _proof(item, found, advice.lang), _open_facts(item, found) if applies is None else ())
+        Ticked(
+            item,
+            _proof(item, found, advice.lang),
+            _open_facts(item, found) if applies is None else (),
+            tuple(_facts(item, found)),
+        )
         for item in checklist.items
         if (applies := item.when.evaluate(found.known)) is not False
     )
@@ -43,6 +51,13 @@ def applying(advice: Recommendation) -> tuple[Ticked, ...]:
 def _open_facts(item: Item, found: Evidence) -> tuple[str, ...]:
     names = (test.fact for test in conditions.tests_in(item.when))
     return tuple(name for name in dict.fromkeys(names) if name not in found.known)
+
+
+def _facts(item: Item, found: Evidence) -> Iterator[tuple[str, str, str]]:
+    tested = (test.fact for part in (item.when, item.proven_when) if part for test in conditions.tests_in(part))
+    for name in dict.fromkeys((*tested, *item.facts)):
+        if name in found.readings:
+            yield name, *found.readings[name]
 
 
 def _proof(item: Item, found: Evidence, lang: str) -> str | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deployadvisor.checklist.document import escape, markdown
 from deployadvisor.checklist.entries import placeholders
+from deployadvisor.checklist.evidence import gather
 from deployadvisor.checklist.items import applying, load_items
 from deployadvisor.recommendation import Duty
 
@@ -42,11 +43,13 @@ def test_the_document_from_top_to_bottom() -> None:
 def test_an_item_shows_why_how_owner_and_proof() -> None:
     text = markdown(hosted(answered={"data_sensitivity": "public"}))
     assert (
-        "- [x] The data is classified, with what may leave your own systems and what never may.\n"
+        "- [x] The data is classified, with what may leave your own systems and what never may. "
+        "<!-- data-is-classified -->\n"
         "  - Why: The class of the most sensitive text decides between a hosted and a private service.\n"
         "  - How to tick it: A table of the kinds of text that reach the model, each with its class and where it may "
         "be processed.\n"
         "  - Owner: Data owner\n"
+        "  - From the decision: data_sensitivity public (answered)\n"
         "  - Proven: The profile states that even the most sensitive text is public, so nothing has to stay.\n"
     ) in text
 
@@ -55,8 +58,24 @@ def test_every_item_that_applies_stands_in_the_document_once() -> None:
     advice = private(estimate=memory(), machine=machine(card()))
     text = markdown(advice)
     for entry in applying(advice):
-        assert text.count(f"- [{'x' if entry.done else ' '}] {escape(entry.item.text.en)}\n") == 1
+        line = f"- [{'x' if entry.done else ' '}] {escape(entry.item.text.en)} <!-- {entry.item.id} -->\n"
+        assert text.count(line) == 1
     assert len(re.findall(r"^- \[[ x]\] ", text, re.MULTILINE)) == len(applying(advice))
+
+
+def test_an_item_shows_the_facts_of_the_decision_that_it_is_read_against() -> None:
+    text = markdown(private(estimate=memory(), assumed={"internet": "yes"}, plan={"model": "m", "precision": "bf16"}))
+    facts = "route private_engine (computed), purpose production (answered), internet yes (assumed)"
+    assert f"  - From the decision: {facts}\n" in text
+    facts = "route private_engine (computed), model m (plan), precision bf16 (plan)"
+    assert f"  - From the decision: {facts}\n" in text
+
+
+def test_a_list_and_a_fraction_are_shown_for_people() -> None:
+    answers = {"regulations": ["gdpr", "pipl"], "gpu_busy_share": 6.707188375}
+    readings = gather(private(answered=answers), load_items().vocabulary).readings
+    assert readings["regulations"] == ("gdpr, pipl", "answered")
+    assert readings["gpu_busy_share"] == ("6.71", "answered")
 
 
 def test_what_may_not_apply_says_what_it_hangs_on() -> None:
@@ -65,7 +84,7 @@ def test_what_may_not_apply_says_what_it_hangs_on() -> None:
 
 def test_an_obligation_shows_its_question_and_citation() -> None:
     assert (
-        "- [ ] gdpr: Use only a provider that gives sufficient guarantees.\n"
+        "- [ ] gdpr: Use only a provider that gives sufficient guarantees. <!-- duty gdpr-processor -->\n"
         "  - Does this apply: a hosted provider processes personal data for you?\n"
         "  - Citation: GDPR Art. 28(1)-(4) (checked on 2026-11-22)\n"
     ) in markdown(hosted(obligations=(DUTY,)))
@@ -102,6 +121,9 @@ def test_every_label_is_there_with_its_braces() -> None:
 
 # Hostile names
 
+MARK = re.compile(r" <!-- [a-z -]+ -->$", re.MULTILINE)
+"""What stands behind every item and is none of the user's."""
+
 HOSTILE = [
     "<script>alert(1)</script>",
     "a\n\n## Owned\n- [x] Everything is fine",
@@ -135,7 +157,7 @@ def test_any_name_stays_text(name: str) -> None:
 
 def assert_is_text(name: str, lang: Any) -> None:
     """The document has the same blocks as with a tame name, and shows the hostile one as it is."""
-    tame, hostile = _document("tame", lang), _document(name, lang)
+    tame, hostile = (MARK.sub("", _document(one, lang)) for one in ("tame", name))
     assert len(tame.splitlines()) == len(hostile.splitlines())
     assert not re.search(r"(?<!\\)[<`]|<", hostile)
     parser = pytest.importorskip("markdown_it").MarkdownIt("commonmark")
