@@ -63,5 +63,10 @@ def _model(engine: Engine, place: str, weights: Weights) -> Iterator[str]:
     option = engine.flags.get("model")
     if weights.origin == "gguf_repo" and engine.id == "llama_cpp":
         yield from ("--hf-repo", weights.reference)
-    elif option is not None:
+    elif option is not None and not _found_at_start(engine, weights):
         yield from ([place] if option.kind == "positional" else [option.names[0], place])
+
+
+def _found_at_start(engine: Engine, weights: Weights) -> bool:
+    """Whether a script names the one file that it finds in the folder: llama.cpp loads no folder."""
+    return engine.id == "llama_cpp" and weights.origin == "folder"

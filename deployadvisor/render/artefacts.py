@@ -14,10 +14,12 @@ import yaml
 
 from deployadvisor import documents
 from deployadvisor.errors import RenderError
-from deployadvisor.render import compose, gateway, kubernetes, kubernetes_network, monitoring, tune
+from deployadvisor.render import airgap, compose, gateway, kubernetes, kubernetes_network, monitoring, tune
 from deployadvisor.render.view import View
 
 BUILDERS: Mapping[str, Callable[[View], Any]] = {
+    "airgap_compose": airgap.compose_file,
+    "airgap_weights": airgap.weights_list,
     "compose": compose.compose_file,
     "prometheus": monitoring.prometheus,
     "alert_rules": monitoring.alert_rules,

@@ -28,14 +28,18 @@ NOBODY = "65534:65534"
 
 def compose_file(view: View) -> Data:
     """All services of the bundle, as plain data with ``$`` escaped."""
+    return whole_file(view.project, services_of(view), monitoring_secrets(view))
+
+
+def services_of(view: View) -> Data:
+    """The proxy, the engines, what fetches for them, and what watches them."""
     fetch = fetch_service(view)
-    services = {
+    return {
         "proxy": proxy_service(view, view.services),
         **{name: engine_service(view, index) for index, name in enumerate(view.services)},
         **({"fetch": fetch} if fetch else {}),
         **monitoring_services(view),
     }
-    return whole_file(view.project, services, monitoring_secrets(view))
 
 
 def whole_file(project: str, services: Data, secrets: Data | None = None) -> Data:
@@ -94,7 +98,7 @@ def _volumes(services: Data) -> Data:
 
 def tuned_file(view: View) -> Data | None:
     """Override that serves the merged model of ``tune/`` under the same name; None where Compose does not serve."""
-    if view.serving is None or view.serving.id != "compose":
+    if not view.composed:
         return None
     tuned = replace(view, tuned=True)
     change = {**command(tuned), "volumes": [bind(tuned.weights.name, tuned.weights.in_container)]}
@@ -104,7 +108,7 @@ def tuned_file(view: View) -> Data | None:
 def adapter_file(view: View) -> Data | None:
     """Override that serves the adapter beside the base model; None where the engine cannot."""
     words = adapter_arguments(view)
-    if view.serving is None or view.serving.id != "compose" or not words:
+    if not view.composed or not words:
         return None
     place = str(IN_CONTAINER / "adapter")
     change = {"command": [*command(view)["command"], *words], "volumes": [bind("./tune/output/adapter", place)]}

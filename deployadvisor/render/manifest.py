@@ -99,6 +99,8 @@ class Preferred(Part):
     platforms: tuple[str, ...] = ()
     os: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
+    offline: bool = False
+    """Plans without internet."""
 
 
 class Validator(Part):

@@ -14,6 +14,7 @@ from deployadvisor.catalog.providers import providers
 from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine, monitoring
+from deployadvisor.render.airgap import Airgap
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes_page import Cluster
@@ -37,6 +38,7 @@ def context(view: View) -> Mapping[str, Any]:
         "page": Page(view),
         "host": Host(view),
         "cluster": Cluster(view),
+        "airgap": Airgap(view),
         "advice": advice,
         "plan": advice.plan,
         "lang": advice.lang,
@@ -97,8 +99,7 @@ class Page:
     @property
     def monitored(self) -> bool:
         """Whether the bundle has Prometheus and Grafana."""
-        serving = self.view.serving
-        return serving is not None and serving.id == "compose" and monitoring.exported(self.view) is not None
+        return self.view.composed and monitoring.exported(self.view) is not None
 
     @property
     def metrics_need_key(self) -> bool:
@@ -133,8 +134,7 @@ class Page:
     @property
     def serves_adapter(self) -> bool:
         """Whether the engine takes the adapter beside the base model."""
-        serving = self.view.serving
-        return serving is not None and serving.id == "compose" and bool(compose.adapter_arguments(self.view))
+        return self.view.composed and bool(compose.adapter_arguments(self.view))
 
     @property
     def merged_name(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from deployadvisor import documents
+from deployadvisor.render.airgap import check_airgap
 from deployadvisor.render.check import HasText, Issue, env_names
 from deployadvisor.render.check_compose import check_compose, check_flags
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
@@ -36,6 +37,12 @@ def _compose(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001 - eve
         data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
         problems = check_compose(data, env_names(files[".env.example"].text))
         yield from (Issue("compose.yaml", problem) for problem in problems)
+
+
+def _airgap(files: Files, view: View) -> Iterator[Issue]:
+    if view.air_gapped:
+        data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
+        yield from (Issue("compose.yaml", one) for one in check_airgap(data, files["airgap/images.txt"].text))
 
 
 def _queries(files: Files, view: View) -> Iterator[Issue]:
@@ -74,4 +81,4 @@ def _is_inside(path: str) -> bool:
     return PurePosixPath(path).is_relative_to(FOLDER)
 
 
-CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (_compose, _queries, _flags, _kubernetes)
+CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (_compose, _airgap, _queries, _flags, _kubernetes)

@@ -133,7 +133,8 @@ def _by_preference(advice: Recommendation) -> list[Manifest]:
 
 def _is_asked_for(manifest: Manifest, advice: Recommendation) -> bool:
     """Whether the profile names the platform: that outweighs the machine on which the question was asked."""
-    return advice.profile.get("platform") in manifest.preferred.platforms
+    asked_for_offline = manifest.preferred.offline and advice.profile.get("internet") == "no"
+    return asked_for_offline or advice.profile.get("platform") in manifest.preferred.platforms
 
 
 def _is_at_home(manifest: Manifest, advice: Recommendation) -> bool:

@@ -6,10 +6,12 @@ The scripts themselves hold no values of the answer; what is decided stands in `
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import PurePosixPath
 from typing import Any
 
 from deployadvisor.documents import read
 from deployadvisor.render.view import View
+from deployadvisor.render.weights import CARRIED
 from deployadvisor.resources import display_path, templates_folder
 
 Data = dict[str, Any]
@@ -37,13 +39,19 @@ def recipe(view: View) -> Data:
     plan = view.advice.plan
     full = view.advice.profile.get("customization") == "full_tuning"
     return {
-        "model": view.base_weights.name,
+        "model": _base(view),
         "method": "full" if full else "lora",
         "trust_remote_code": plan.trust_remote_code,
         "served_name": view.served_name,
         "base_url": view.base_url,
         **_starting_values(view),
     }
+
+
+def _base(view: View) -> str:
+    """What is trained: a model by its name, or what was carried to a machine without internet."""
+    carried = view.air_gapped and view.source.origin == "hub"
+    return f"../{PurePosixPath(CARRIED).name}" if carried else view.base_weights.name
 
 
 def _starting_values(view: View) -> Data:

@@ -20,7 +20,7 @@ from deployadvisor.render.layout import Layout, layout_of
 from deployadvisor.render.manifest import Manifest
 from deployadvisor.render.quoting import Quoted, trusted
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
-from deployadvisor.render.weights import Weights, served_name, slug, weights_for
+from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
 from deployadvisor.site import part_of_the_cards
 
 PORT = 8080
@@ -90,11 +90,16 @@ class View:
         return layout_of(self.engine.id)
 
     @cached_property
+    def source(self) -> Weights:
+        """Where the weights of the plan are published, or lie."""
+        return weights_for(self.engine, self.advice.plan.model, self.advice.plan.precision)
+
+    @cached_property
     def weights(self) -> Weights:
-        """Where the weights come from."""
+        """Where the engine gets its weights from."""
         if self.tuned:
             return Weights("folder", "./tune/output/merged")
-        return weights_for(self.engine, self.advice.plan.model, self.advice.plan.precision)
+        return carried_over(self.engine, self.source) if self.air_gapped else self.source
 
     @cached_property
     def base_weights(self) -> Weights:
@@ -127,6 +132,16 @@ class View:
         return self.serving is not None and self.serving.needs.on_host
 
     @cached_property
+    def composed(self) -> bool:
+        """Whether Docker Compose runs the engine."""
+        return self.serving is not None and self.serving.id in ("compose", "airgap")
+
+    @cached_property
+    def air_gapped(self) -> bool:
+        """Whether images and weights are carried to a machine without internet."""
+        return self.serving is not None and self.serving.id == "airgap"
+
+    @cached_property
     def in_pod(self) -> bool:
         """Whether the engine shares a Kubernetes pod, and so its loopback address, with the proxy."""
         return self.serving is not None and self.serving.id == "kubernetes"
@@ -141,7 +156,9 @@ class View:
         """What clients put into ``model``."""
         if self.hosted:
             return MAIN
-        base = self.base_weights if self.tuned else self.weights
+        # What was carried over keeps the name under which it was published, where the engine takes a name.
+        named = self.source if "served_name" in self.engine.flags else self.weights
+        base = self.base_weights if self.tuned else named
         return served_name(self.engine, base, in_container=not self.on_host)
 
     @cached_property

@@ -18,6 +18,9 @@ _OLLAMA_TAG = re.compile(r"[a-z0-9._-]+(/[a-z0-9._-]+)?:[a-z0-9._-]+", re.IGNORE
 _OLLAMA_LIBRARY_QUANT = "q4_k_m"
 """What a plain tag of the Ollama library is quantised to, unless the model was published in fewer bits."""
 
+CARRIED = "./weights"
+"""Folder of a bundle in which weights are carried to a machine without internet, as plain files."""
+
 IN_CONTAINER = PurePosixPath("/models")
 """Local weights are mounted under fixed names here, so that no name on the host reaches a command line."""
 
@@ -76,6 +79,13 @@ def weights_for(engine: Engine, model: str | None, precision: str | None) -> Wei
     if engine.id == "ollama" and _OLLAMA_TAG.fullmatch(model):
         return Weights("ollama", model)
     return _from_catalogue(engine, model, quant)
+
+
+def carried_over(engine: Engine, weights: Weights) -> Weights:
+    """The same weights after they were carried over; the store of Ollama keeps its names."""
+    if weights.is_local or engine.id == "ollama":
+        return weights
+    return Weights("folder", CARRIED)
 
 
 def _quant(engine: Engine, precision: str | None) -> str | None:

@@ -26,10 +26,10 @@ def load(text: str) -> Manifest:
 
 
 def test_targets_stand_in_order() -> None:
-    assert list(manifests()) == ["compose", "systemd", "shell", "native", "kubernetes", "gateway", "tune"]
+    assert list(manifests()) == ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "gateway", "tune"]
 
 
-@pytest.mark.parametrize("name", ["compose", "systemd", "shell", "native", "kubernetes", "gateway", "tune"])
+@pytest.mark.parametrize("name", ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "gateway", "tune"])
 def test_what_a_manifest_names_is_there(name: str) -> None:
     for entry in manifests()[name].files:
         if entry.template is not None:

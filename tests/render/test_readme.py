@@ -55,6 +55,7 @@ def headings(text: str) -> list[str]:
     ("advice", "target"),
     [
         *((served(engine), "compose") for engine in ENGINES),
+        *((served(engine), "airgap") for engine in ENGINES),
         (served("ollama"), "native"),
         (served("llama_cpp"), "native"),
         (served("textgen"), "native"),
@@ -127,6 +128,7 @@ def test_troubles_of_the_engine_are_listed_with_a_command(engine: str, lang: str
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_no_table_row_is_broken(lang: str) -> None:
     pages = [page(advice, lang) for advice in (served(), tuned(), hosted("moonshot", "mistral"), served("ollama"))]
+    pages += [page(served(engine), lang, ["airgap"]) for engine in ENGINES]
     pages += [page(served(engine), lang, [target]) for engine in ON_HOST for target in ("shell", "systemd")]
     for text in pages:
         for line in text.splitlines():
@@ -177,8 +179,9 @@ def test_texts_of_an_engine_are_filled_in_and_differ(engine: str) -> None:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_without_internet_the_way_in_is_described(lang: str) -> None:
     advice = served().model_copy(update={"profile": {"internet": "no"}})
-    assert "docker load" in page(advice, lang)
-    assert "docker load" not in page(served(), lang)
+    assert "./import.sh" in page(advice, lang)
+    assert "--target airgap" in page(advice, lang, ["compose"])
+    assert "airgap" not in page(served(), lang)
 
 
 def test_candidates_out_for_one_reason_share_a_line() -> None:
