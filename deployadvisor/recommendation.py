@@ -369,12 +369,12 @@ class Recommendation(_Part):
         """Render the deployment folder and write it whole or not at all; RenderError says why not."""
         return self.bundle(targets).write(Path(folder), force=force)
 
-    def bundle(self, targets: Sequence[str] | None = None) -> Bundle:
+    def bundle(self, targets: Sequence[str] | None = None, *, proxy: str | None = None) -> Bundle:
         """The files of the deployment folder, to look at, to compare with a folder (``diff``) or to ``write``."""
         from deployadvisor.checklist.document import markdown  # noqa: PLC0415 - a verb that delegates
         from deployadvisor.render.bundle import render  # noqa: PLC0415
 
-        return render(self, targets, {"CHECKLIST.md": markdown(self)})
+        return render(self, targets, {"CHECKLIST.md": markdown(self)}, proxy)
 
     def why(self) -> Why:
         """The facts that force this answer, none of which can be spared, and the rules that speak for it."""

@@ -14,7 +14,16 @@ import yaml
 
 from deployadvisor import documents
 from deployadvisor.errors import RenderError
-from deployadvisor.render import airgap, compose, gateway, kubernetes, kubernetes_network, monitoring, tune
+from deployadvisor.render import (
+    airgap,
+    compose,
+    compose_proxy,
+    gateway,
+    kubernetes,
+    kubernetes_network,
+    monitoring,
+    tune,
+)
 from deployadvisor.render.view import View
 
 BUILDERS: Mapping[str, Callable[[View], Any]] = {
@@ -26,6 +35,7 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "dashboard": monitoring.dashboard,
     "grafana_datasource": monitoring.datasource,
     "grafana_dashboards": monitoring.provider,
+    "compose_tls": compose_proxy.tls_file,
     "compose_tuned": compose.tuned_file,
     "compose_adapter": compose.adapter_file,
     "gateway_compose": gateway.compose_file,

@@ -20,7 +20,7 @@ from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.record import RECORD, record_of
 from deployadvisor.render.semantic import semantic_issues
-from deployadvisor.render.targets import available_targets, default_targets, select
+from deployadvisor.render.targets import available_targets, chosen_proxy, default_targets, select
 from deployadvisor.render.view import View
 from deployadvisor.resources import templates_folder
 
@@ -71,13 +71,15 @@ def render(
     advice: Recommendation,
     targets: Sequence[str] | None = None,
     extra_files: Mapping[str, str] = MappingProxyType({}),
+    proxy: str | None = None,
 ) -> Bundle:
-    """Make all files for ``advice``; without ``targets`` those that suit the plan.
+    """Make all files for ``advice``; without ``targets`` those that suit the plan, without ``proxy`` with Caddy.
 
     Raises RenderError when the answer is not decided, when a target does not exist or cannot run the plan, and when
     a rendered file does not read back as what it should be.
     """
-    view = View(advice, select(advice, targets))
+    manifests = select(advice, targets)
+    view = View(advice, manifests, proxy=chosen_proxy(manifests, proxy))
     files = {
         "README.md": RenderedFile(readme.page(view)),
         **dict(_target_files(view)),
@@ -87,7 +89,7 @@ def render(
     _refuse_issues([*check_files(files, _words_of_the_user(advice)), *semantic_issues(files, view)])
     chosen = tuple(one.id for one in view.targets)
     digests = {path: digest(file.text.encode()) for path, file in files.items()}
-    files[RECORD] = RenderedFile(record_of(advice, chosen, targets or (), digests).to_yaml())
+    files[RECORD] = RenderedFile(record_of(advice, chosen, targets or (), digests, view.proxy).to_yaml())
     return Bundle(MappingProxyType(files), chosen)
 
 
@@ -109,6 +111,8 @@ def _files(entry: FileEntry, view: View, context: Mapping[str, Any]) -> Iterator
 
 
 def _applies(entry: FileEntry, view: View) -> bool:
+    if entry.proxy not in (None, view.proxy):
+        return False
     return not entry.engines or (not view.hosted and view.engine.id in entry.engines)
 
 

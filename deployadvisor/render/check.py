@@ -132,6 +132,16 @@ def _unit(text: str, path: str) -> Iterator[str]:  # noqa: ARG001 - every check 
     return check_unit(text)
 
 
+def _nginx(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+    """Outside quotes, where braces belong to a pattern."""
+    bare = re.sub(r'"[^"\n]*"|#.*', "", text)
+    if bare.count("{") != bare.count("}"):
+        yield "braces do not match"
+    for number, line in enumerate(bare.splitlines(), 1):
+        if line.strip() and not line.rstrip().endswith((";", "{", "}")):
+            yield f"line {number} does not end"
+
+
 def _caddyfile(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
     if text.count("{") != text.count("}"):
         yield "braces do not match"
@@ -147,6 +157,8 @@ _PARSERS: Mapping[str, Callable[[str, str], Iterator[str]]] = {
     ".service": _unit,
     ".target": _unit,
     "Caddyfile": _caddyfile,
+    ".caddy": _caddyfile,
+    ".conf": _nginx,
 }
 
 

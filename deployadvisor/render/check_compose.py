@@ -22,7 +22,7 @@ def check_compose(data: Data, variables: frozenset[str]) -> Iterator[str]:
     for name, service in data["services"].items():
         for problem in _service_problems(service, data):
             yield f"service {name}: {problem}"
-    yield from _reference_problems(data, variables)
+    yield from check_references(data, variables)
 
 
 def _service_problems(service: Data, data: Data) -> Iterator[str]:
@@ -63,7 +63,8 @@ def _health_problems(health: Data) -> Iterator[str]:
             yield f"healthcheck {key} {health[key]!r} is not a duration"
 
 
-def _reference_problems(data: Data, variables: frozenset[str]) -> Iterator[str]:
+def check_references(data: Data, variables: frozenset[str]) -> Iterator[str]:
+    """Texts in which ``$`` means nothing, or names a variable that ``.env.example`` does not explain."""
     for text in strings(data):
         rest = _REFERENCE.sub("", text)
         if "$" in rest:

@@ -5,25 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from deployadvisor.render.compose_engine import (
-    INSIDE,
-    OUTSIDE,
-    bind,
-    command,
-    engine_service,
-    fetch_service,
-    hardening,
-)
+from deployadvisor.render.compose_engine import INSIDE, OUTSIDE, bind, command, engine_service, fetch_service
 from deployadvisor.render.compose_monitoring import monitoring_secrets, monitoring_services
-from deployadvisor.render.interpolation import Reference, escaped, optional, required
-from deployadvisor.render.view import PORT, View
+from deployadvisor.render.compose_proxy import proxy_service
+from deployadvisor.render.interpolation import escaped
+from deployadvisor.render.view import View
 from deployadvisor.render.weights import IN_CONTAINER
 
 Data = dict[str, Any]
-
-PROXY_PORT = 8080
-WEB_UI_PORT = 8081
-NOBODY = "65534:65534"
 
 
 def compose_file(view: View) -> Data:
@@ -55,39 +44,6 @@ def whole_file(project: str, services: Data, secrets: Data | None = None) -> Dat
         }
     )
     return data
-
-
-def proxy_service(view: View, upstreams: tuple[str, ...]) -> Data:
-    """Caddy: the only service with a port on the host, and only on loopback unless BIND_ADDRESS says otherwise."""
-    return {
-        "image": view.versions["caddy"].image,
-        "user": NOBODY,
-        "ports": _ports(view),
-        "environment": {"API_KEY": required("API_KEY")},
-        "volumes": [bind("./proxy/Caddyfile", "/etc/caddy/Caddyfile")],
-        "networks": [INSIDE, OUTSIDE],
-        "depends_on": {name: {"condition": "service_healthy"} for name in upstreams},
-        "healthcheck": {
-            "test": ["CMD", "wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PROXY_PORT}/health"],
-            "interval": "10s",
-            "timeout": "5s",
-            "retries": 3,
-        },
-        **hardening(read_only=True),
-        "tmpfs": ["/config", "/data"],
-        # Caddy's binary carries this file capability and cannot be started where the capability is taken away.
-        "cap_add": ["NET_BIND_SERVICE"],
-    }
-
-
-def _ports(view: View) -> list[str]:
-    address = optional("BIND_ADDRESS", "127.0.0.1")
-    ports: list[str] = [Reference(f"{address}:{optional('PORT', str(PORT))}:{PROXY_PORT}")]
-    if not view.hosted and view.layout.web_ui_port:
-        # The page has no login, so it stays on loopback whatever BIND_ADDRESS says.
-        default = str(view.layout.web_ui_port)
-        ports.append(Reference(f"127.0.0.1:{optional('WEB_UI_PORT', default)}:{WEB_UI_PORT}"))
-    return ports
 
 
 def _volumes(services: Data) -> Data:

@@ -16,6 +16,9 @@ Data = dict[str, Any]
 INSIDE, OUTSIDE = "inside", "outside"
 """The network of the engine, without internet, and the one with it."""
 
+ALIAS = "engines"
+"""Name that stands for all replicas, for a proxy that asks the network who they are."""
+
 WEIGHTS_VOLUME = "weights"
 SETUP = "/setup"
 """Where files of the bundle that a container runs are mounted."""
@@ -32,7 +35,7 @@ def engine_service(view: View, index: int) -> Data:
         **command(view),
         "environment": environment(view, index),
         "volumes": mounts(view),
-        "networks": [INSIDE],
+        "networks": {INSIDE: {"aliases": [ALIAS]}} if view.asks_for_replicas else [INSIDE],
         **_waits_for_fetch(view),
         "healthcheck": healthcheck(view),
         **cards(view, index),

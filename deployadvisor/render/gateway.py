@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployadvisor.render.compose import proxy_service, whole_file
+from deployadvisor.render.compose import whole_file
 from deployadvisor.render.compose_engine import INSIDE, OUTSIDE, bind, hardening
+from deployadvisor.render.compose_proxy import proxy_service
 from deployadvisor.render.hosted import Deployment
 from deployadvisor.render.interpolation import required
 from deployadvisor.render.view import GATEWAY_PORT, View

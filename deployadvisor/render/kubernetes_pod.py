@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deployadvisor.render import compose_engine
-from deployadvisor.render.compose import NOBODY
+from deployadvisor.render.compose_proxy import NOBODY
 from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name, selector
 from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
 from deployadvisor.render.layout import User

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,10 @@ from deployadvisor.render.quoting import QUOTING
 from deployadvisor.resources import display_path, templates_folder
 
 Section = Literal["prerequisites", "tune", "start", "verify", "connect", "operate", "troubleshoot"]
+Proxy = Literal["caddy", "nginx"]
+"""Programs that may stand in front of the engine."""
+
+PROXIES: tuple[Proxy, ...] = get_args(Proxy)
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,6 +52,8 @@ class FileEntry(Part):
     executable: bool = False
     engines: tuple[str, ...] = ()
     """Only for these engines; empty means for all."""
+    proxy: Proxy | None = None
+    """Only with this proxy."""
     per_replica: bool = False
     """One file a replica, with its number in place of ``{replica}`` in the path."""
 
@@ -120,6 +126,8 @@ class Manifest(Part):
     """A bundle has at most one target that serves; a target that tunes stands beside it."""
     needs: Needs
     preferred: Preferred = Preferred()
+    proxies: tuple[Proxy, ...] = ("caddy",)
+    """Proxies that the target can put in front, the one that is taken unasked first."""
     versions: Mapping[str, Pin] = Field(default_factory=dict)
     files: tuple[FileEntry, ...]
     readme: tuple[Section, ...]

@@ -44,6 +44,11 @@ def caddy(value: object) -> Quoted:
     return _listed(value, _CADDY_WORD, "a Caddyfile")
 
 
+def nginx(value: object) -> Quoted:
+    """A bare token of an nginx configuration; braces, quotes, ``;``, ``$`` and spaces have a meaning there."""
+    return _listed(value, _CADDY_WORD, "an nginx configuration")
+
+
 _DOCKER_WORD = re.compile(r"[A-Za-z0-9._:/@=+\[\],-]+")
 
 
@@ -169,6 +174,7 @@ QUOTING: Mapping[str, Callable[[object], Quoted]] = {
     "shell": shell,
     "python": python,
     "caddy": caddy,
+    "nginx": nginx,
     "dockerfile": dockerfile,
     "env": env,
     "modelfile": modelfile,

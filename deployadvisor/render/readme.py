@@ -15,6 +15,7 @@ from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine, monitoring
 from deployadvisor.render.airgap import Airgap
+from deployadvisor.render.door import Door
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes_page import Cluster
@@ -37,6 +38,7 @@ def context(view: View) -> Mapping[str, Any]:
         "view": view,
         "page": Page(view),
         "host": Host(view),
+        "door": Door(view),
         "cluster": Cluster(view),
         "airgap": Airgap(view),
         "advice": advice,

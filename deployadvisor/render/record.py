@@ -15,6 +15,7 @@ from deployadvisor import documents
 from deployadvisor.errors import RenderError
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.artefacts import dump
+from deployadvisor.render.manifest import Proxy
 
 RECORD = ".deployadvisor.yaml"
 """Name of the file in the folder."""
@@ -44,6 +45,7 @@ class Question(_Part):
     strict: bool
     targets: tuple[str, ...]
     """Targets that were named; without any the plan's own are taken."""
+    proxy: Proxy = "caddy"
 
 
 class Record(_Part):
@@ -66,7 +68,11 @@ class Record(_Part):
 
 
 def record_of(
-    advice: Recommendation, targets: Sequence[str], asked: Sequence[str], files: Mapping[str, str]
+    advice: Recommendation,
+    targets: Sequence[str],
+    asked: Sequence[str],
+    files: Mapping[str, str],
+    proxy: Proxy = "caddy",
 ) -> Record:
     """What the folder of ``advice`` remembers; ``asked`` are the targets that were named, ``files`` the digests."""
     ruleset = advice.ruleset
@@ -85,6 +91,7 @@ def record_of(
             lang=advice.lang,
             strict=advice.strict,
             targets=tuple(asked),
+            proxy=proxy,
         ),
         files=dict(files),
     )

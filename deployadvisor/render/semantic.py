@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from deployadvisor import documents
 from deployadvisor.render.airgap import check_airgap
 from deployadvisor.render.check import HasText, Issue, env_names
-from deployadvisor.render.check_compose import check_compose, check_flags
+from deployadvisor.render.check_compose import check_compose, check_flags, check_references
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.host import Host
@@ -37,6 +37,10 @@ def _compose(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001 - eve
         data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
         problems = check_compose(data, env_names(files[".env.example"].text))
         yield from (Issue("compose.yaml", problem) for problem in problems)
+    for path in (one for one in files if PurePosixPath(one).match("compose.*.yaml")):
+        data = documents.parse(files[path].text, path).value
+        for problem in check_references(data, env_names(files[".env.example"].text)):
+            yield Issue(path, problem)
 
 
 def _airgap(files: Files, view: View) -> Iterator[Issue]:

@@ -11,7 +11,7 @@ from deployadvisor.errors import RenderError, nearest
 from deployadvisor.hardware.machine import value_of
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.layout import layout_of
-from deployadvisor.render.manifest import Manifest, Needs, manifests
+from deployadvisor.render.manifest import PROXIES, Manifest, Needs, Proxy, manifests
 from deployadvisor.render.weights import is_local
 from deployadvisor.site import planned_group
 
@@ -67,6 +67,23 @@ def select(advice: Recommendation, names: Sequence[str] | None) -> tuple[Manifes
         raise RenderError(f"no target can run this plan: {_all_refusals(advice)}")
     _refuse_collisions(chosen)
     return tuple(sorted(chosen, key=lambda one: one.role == "serve"))
+
+
+def chosen_proxy(chosen: Sequence[Manifest], name: str | None) -> Proxy:
+    """The proxy called ``name``, or the usual one; raises RenderError where the target that serves has none such."""
+    found: Proxy | None = next((one for one in PROXIES if one == name), None)
+    if name is not None and found is None:
+        raise RenderError(f'unknown proxy "{name}"', allowed=PROXIES, suggestion=nearest(name, PROXIES))
+    serving = next((one for one in chosen if one.role == "serve"), None)
+    usable = serving.proxies if serving else PROXIES
+    if found is not None and found not in usable:
+        where = f'target "{serving.id}"' if serving else "this folder"
+        raise RenderError(f"{where} does not come with {found}", remedy=_usable_proxies(usable))
+    return found or (usable[0] if usable else PROXIES[0])
+
+
+def _usable_proxies(usable: Sequence[str]) -> str:
+    return f"usable here: {', '.join(usable)}" if usable else "leave --proxy out"
 
 
 def refusal(needs: Needs, advice: Recommendation) -> str | None:

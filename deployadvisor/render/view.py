@@ -17,7 +17,7 @@ from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.hosted import MAIN, Deployment, deployments
 from deployadvisor.render.kubernetes_names import dns_label
 from deployadvisor.render.layout import Layout, layout_of
-from deployadvisor.render.manifest import Manifest
+from deployadvisor.render.manifest import Manifest, Proxy
 from deployadvisor.render.quoting import Quoted, trusted
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
 from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
@@ -63,6 +63,8 @@ class View:
     targets: tuple[Manifest, ...]
     tuned: bool = False
     """Whether the merged model of ``tune/`` takes the place of the base model."""
+    proxy: Proxy = "caddy"
+    """What stands in front."""
 
     @cached_property
     def serving(self) -> Manifest | None:
@@ -212,6 +214,16 @@ class View:
         port = GATEWAY_PORT if self.hosted else self.engine.port
         names = ("gateway",) if self.hosted else ("127.0.0.1",) if self.in_pod else self.services
         return tuple(f"{name}:{port}" for name in names)
+
+    @cached_property
+    def asks_for_replicas(self) -> bool:
+        """Whether the proxy is told one name for all replicas: nginx asks again who they are, Caddy knows each."""
+        return self.proxy == "nginx" and len(self.services) > 1
+
+    @cached_property
+    def proxy_file(self) -> str:
+        """The configuration of the proxy, for commands that look into it."""
+        return "proxy/nginx.conf" if self.proxy == "nginx" else "proxy/Caddyfile"
 
     def engine_port(self, index: int) -> int:
         """Port of replica ``index`` on the machine, where the proxy has one too."""

@@ -68,6 +68,7 @@ def bundle_options(function: F) -> F:
     for decorate in (
         click.option("--keep-edits", is_flag=True, help="Keep edited files that are rendered differently now."),
         click.option("--force", is_flag=True, help="Overwrite edited files and foreign folders."),
+        click.option("--proxy", metavar="P", help="What stands in front of the engine: caddy (by default) or nginx."),
         click.option("--target", "targets", multiple=True, metavar="T", help="Render this target; repeatable."),
     ):
         function = decorate(function)

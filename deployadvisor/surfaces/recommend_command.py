@@ -39,6 +39,7 @@ def command(
     markdown: bool,
     out: Path | None,
     targets: tuple[str, ...],
+    proxy: str | None,
     force: bool,
     keep_edits: bool,
 ) -> int:
@@ -46,7 +47,7 @@ def command(
     profile = options.read_profile(profile_path, settings)
     advice = recommend(profile, hardware=hardware, rules=rules_folder, overlay=overlays, lang=lang, strict=strict)
     if out is not None and advice.status == "decided":
-        report = advice.bundle(targets or None).write(out, force=force, keep_edits=keep_edits)
+        report = advice.bundle(targets or None, proxy=proxy).write(out, force=force, keep_edits=keep_edits)
         options.print_notes(folder_view.notes(out, report))
     if as_json:
         click.echo(advice.to_json(), nl=False)

@@ -14,6 +14,7 @@ from deployadvisor.errors import DocumentError, ProfileError, RenderError
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.hardware.saved import is_path
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.manifest import PROXIES
 from deployadvisor.render.record import RECORD, Question, Record, read_record
 
 
@@ -28,8 +29,16 @@ class Asked:
     lang: str | None
 
 
-def answer_again(folder: Path, asked: Asked) -> tuple[Recommendation, tuple[str, ...]]:
-    """The answer to the folder's question as it comes out now, and the targets that were named for it."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What files were asked for: targets by name, and the proxy; nothing where the usual ones are taken."""
+
+    targets: tuple[str, ...] = ()
+    proxy: str | None = None
+
+
+def answer_again(folder: Path, asked: Asked) -> tuple[Recommendation, Wanted]:
+    """The answer to the folder's question as it comes out now, and the files that were asked for then."""
     record = read_record(folder)
     question = record.question
     if question is None:
@@ -47,7 +56,7 @@ def answer_again(folder: Path, asked: Asked) -> tuple[Recommendation, tuple[str,
         lang=asked.lang or question.lang,
         strict=question.strict,
     )
-    return advice, question.targets
+    return advice, Wanted(question.targets, question.proxy if question.proxy != PROXIES[0] else None)
 
 
 def _profile(folder: Path, answers: Mapping[str, Any]) -> profiles.Profile:

@@ -12,8 +12,9 @@ from deployadvisor.advise import load_advice, recommend
 from deployadvisor.documents import Document
 from deployadvisor.errors import RulesError
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.bundle import Bundle
 from deployadvisor.surfaces import folder_view, options
-from deployadvisor.surfaces.render_again import Asked, answer_again
+from deployadvisor.surfaces.render_again import Asked, Wanted, answer_again
 
 EXIT_CHANGES = 1
 """What ``--diff`` returns when writing would change something."""
@@ -48,6 +49,7 @@ def command(
     lang: str | None,
     as_json: bool,
     targets: tuple[str, ...],
+    proxy: str | None,
     force: bool,
     keep_edits: bool,
 ) -> int:
@@ -59,11 +61,11 @@ def command(
     """
     origin, folder = _places(source, out)
     asked = Asked(profile.parse_settings(settings), hardware, rules_folder, overlays, lang)
-    advice, named = _answer(origin, asked)
-    chosen = targets or named or None
+    advice, before = _answer(origin, asked)
+    bundle = advice.bundle(targets or before.targets or None, proxy=proxy or before.proxy)
     if diff:
-        return _show_diff(advice, folder, chosen, force, keep_edits, as_json)
-    report = advice.bundle(chosen).write(folder, force=force, keep_edits=keep_edits)
+        return _show_diff(bundle, folder, force, keep_edits, as_json)
+    report = bundle.write(folder, force=force, keep_edits=keep_edits)
     if as_json:
         options.print_json(folder_view.as_dict(folder, report))
     else:
@@ -85,12 +87,12 @@ def _places(source: str | None, out: Path | None) -> tuple[Path, Path]:
     return origin, folder
 
 
-def _answer(origin: Path, asked: Asked) -> tuple[Recommendation, tuple[str, ...]]:
+def _answer(origin: Path, asked: Asked) -> tuple[Recommendation, Wanted]:
     if origin.is_dir():
         return answer_again(origin, asked)
     document = documents.read(origin)
     if isinstance(document.value, dict) and "schema" in document.value:
-        return _saved(document, asked), ()
+        return _saved(document, asked), Wanted()
     advice = recommend(
         profile.from_document(document, asked.settings),
         hardware=asked.hardware,
@@ -98,7 +100,7 @@ def _answer(origin: Path, asked: Asked) -> tuple[Recommendation, tuple[str, ...]
         overlay=asked.overlays,
         lang=asked.lang or "en",
     )
-    return advice, ()
+    return advice, Wanted()
 
 
 def _saved(document: Document, asked: Asked) -> Recommendation:
@@ -117,14 +119,13 @@ def _saved(document: Document, asked: Asked) -> Recommendation:
 
 
 def _show_diff(
-    advice: Recommendation,
+    bundle: Bundle,
     folder: Path,
-    targets: tuple[str, ...] | None,
     force: bool,
     keep_edits: bool,
     as_json: bool,
 ) -> int:
-    found = advice.bundle(targets).diff(folder, force=force, keep_edits=keep_edits)
+    found = bundle.diff(folder, force=force, keep_edits=keep_edits)
     if as_json:
         options.print_json(folder_view.diff_as_dict(folder, found))
     else:

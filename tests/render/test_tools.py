@@ -96,7 +96,31 @@ def test_caddy_accepts_every_proxy(folders: Path) -> None:
     different = {path.read_text(encoding="utf-8"): path for path in sorted(folders.rglob("Caddyfile"))}
     assert len(different) > 8
     for path in different.values():
-        run(caddy, "validate", "--adapter", "caddyfile", "--config", path, API_KEY="x")
+        run(caddy, "validate", "--adapter", "caddyfile", "--config", path, API_KEY="x", DOMAIN="llm.example.org")
+
+
+def test_nginx_accepts_every_proxy(tmp_path: Path) -> None:
+    nginx, openssl = tool("nginx"), tool("openssl")
+    answers = {name: one for name, one in ANSWERS.items() if {"compose", "gateway"} & set(available_targets(one))}
+    texts = {}
+    for name, advice in answers.items():
+        target = next(one for one in available_targets(advice) if one in ("compose", "gateway"))
+        render(advice, [target], proxy="nginx").write(tmp_path / name)
+        texts[(tmp_path / name / "proxy" / "nginx.conf").read_text(encoding="utf-8")] = tmp_path / name / "proxy"
+    assert len(texts) > 6
+    pair = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "fullchain.pem"]
+    run(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", *pair)
+    (tmp_path / "run").mkdir()
+    for folder in texts.values():
+        for name in ("key.pem", "fullchain.pem"):
+            shutil.copy(tmp_path / name, folder / "tls")
+        places = {"/tmp/nginx": str(tmp_path / "run"), "/etc/nginx": str(folder)}
+        for path in (folder / "nginx.conf", folder / "start.sh", folder / "tls" / "listen.conf"):
+            text = path.read_text(encoding="utf-8").replace("exec nginx", f"exec {nginx} -t -q")
+            for old, new in places.items():
+                text = text.replace(old, new)
+            path.write_text(text, encoding="utf-8")
+        run("sh", folder / "start.sh", API_KEY="a.b+c/d=")
 
 
 PROGRAMS = re.compile(r"(?<=[:+ =])/(?:opt|usr/bin)/\S+")
