@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from deployadvisor.errors import RenderError
 from deployadvisor.render import quoting
@@ -118,22 +117,19 @@ def test_an_unknown_proxy_is_refused() -> None:
     assert error.value.suggestion == "nginx"
 
 
-def test_the_folder_remembers_its_proxy(tmp_path: Path) -> None:
-    folder, runner = tmp_path / "deploy", CliRunner()
-    profile = tmp_path / "profile.yaml"
-    profile.write_text("data_sensitivity: restricted\nhardware: 1x H100\nplatform: docker\n", encoding="utf-8")
-    made = runner.invoke(main, ["recommend", str(profile), "--out", str(folder), "--proxy", "nginx"])
-    assert made.exit_code == 0, made.output
-    question = read_record(folder).question
-    assert question is not None
-    assert question.proxy == "nginx"
-    again = runner.invoke(main, ["render", str(folder), "--diff"])
-    assert (again.exit_code, "0 updated" in again.output) == (0, True)
-    changed = runner.invoke(main, ["render", str(folder), "--proxy", "caddy"])
-    assert changed.exit_code == 0, changed.output
-    assert (folder / "proxy" / "Caddyfile").is_file()
-    assert not (folder / "proxy" / "nginx.conf").exists()
-    assert runner.invoke(main, ["render", str(folder), "--diff"]).exit_code == 0
+def test_the_folder_remembers_its_proxy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "deploy")
+    question = ("--set", "data_sensitivity=restricted", "--set", "platform=docker", "--hardware", "1x H100")
+    assert main(["recommend", *question, "--out", folder, "--proxy", "nginx"]) == 0
+    asked = read_record(tmp_path / "deploy").question
+    assert asked is not None
+    assert asked.proxy == "nginx"
+    capsys.readouterr()
+    assert main(["render", folder, "--diff"]) == 0
+    assert "0 updated" in capsys.readouterr().out
+    assert main(["render", folder, "--proxy", "caddy"]) == 0
+    assert {path.name for path in (tmp_path / "deploy" / "proxy").iterdir()} == {"Caddyfile", "tls"}
+    assert main(["render", folder, "--diff"]) == 0
 
 
 @pytest.mark.parametrize("text", ["a b", "a;", "a{", "$x", 'a"', "a\n", "", "é", "a#"])
