@@ -111,13 +111,13 @@ def modelfile(value: object) -> Quoted:
     return Quoted(f'"""{text}"""')
 
 
-_MARKDOWN_SPECIAL = re.compile(r"[\\`*\[\]<>|{}~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_MARKDOWN_SPECIAL = re.compile(r"[\\`*\[\]<>|{}~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<= )#(?=#*$)")
 _MARKDOWN_START = re.compile(r"^(?:([+-])(?=\s|$)|(#)(?=#{0,5}(?:\s|$))|([=-])(?=[=-]*$)|(\d{1,9})([.)])(?=\s|$))")
 
 
 def markdown(value: object) -> Quoted:
     """Running text on one line of Markdown, in a table or not: shown as it is, never as markup or HTML."""
-    escaped = _MARKDOWN_SPECIAL.sub(r"\\\g<0>", _one_line(value))
+    escaped = _MARKDOWN_SPECIAL.sub(r"\\\g<0>", " ".join(_one_line(value).split()))
     return Quoted(_MARKDOWN_START.sub(_escape_start, escaped))
 
 
@@ -151,8 +151,8 @@ def trusted(value: object) -> Quoted:
 
 
 def _one_line(value: object) -> str:
-    """Whitespace and control characters become single spaces."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in str(value)).split())
+    """Line breaks and what does not print become spaces; none stands at an end."""
+    return "".join(sign if sign.isprintable() else " " for sign in str(value)).strip()
 
 
 def _longest_run(sign: str, text: str) -> int:
