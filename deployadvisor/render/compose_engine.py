@@ -8,6 +8,7 @@ from deployadvisor.driver_gate import build_for
 from deployadvisor.errors import RenderError
 from deployadvisor.render.arguments import container_arguments, pod_arguments
 from deployadvisor.render.interpolation import optional, required
+from deployadvisor.render.layout import image_refusal
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import IN_CONTAINER
 
@@ -46,12 +47,12 @@ def engine_service(view: View, index: int) -> Data:
 def image(view: View) -> Data:
     """The pinned image, or how to build it where the project publishes none."""
     engine = view.engine
+    lacking = image_refusal(engine, view.vendor)
+    if lacking:
+        raise RenderError(lacking)
     if engine.image is None:
-        _refuse_unbuildable(view)
         return {"image": f"deployadvisor-{engine.id}:{engine.version}", "build": {"context": "./engine"}}
     variant = _IMAGE_FOR.get(view.vendor, "")
-    if view.vendor == "amd" and variant not in engine.image_variants:
-        raise RenderError(f"no image of {engine.name} for AMD cards is in the catalogue")
     own = _image_for_the_plan(view) if view.vendor == "nvidia" else None
     return {"image": own or engine.image_variants.get(variant, engine.image)}
 
@@ -62,11 +63,6 @@ def _image_for_the_plan(view: View) -> str | None:
     earlier = next((one.image for one in engine.earlier if one.version == plan.engine_version), None)
     build = build_for(engine, view.compute_capability)
     return earlier or (build.image if build else None)
-
-
-def _refuse_unbuildable(view: View) -> None:
-    if view.vendor not in view.layout.requirements:
-        raise RenderError(f"no image of {view.engine.name} can be built for {view.vendor} cards")
 
 
 def command(view: View) -> Data:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from deployadvisor.catalog.engines import Engine
 from deployadvisor.documents import read
 from deployadvisor.render.manifest import Part, Words, validated
 from deployadvisor.resources import display_path, templates_folder
@@ -101,3 +102,12 @@ def layout_of(engine_id: str) -> Layout:
     path = templates_folder() / "engines" / f"{engine_id}.yaml"
     document = read(path, display_path(path))
     return validated(Layout, document.value, document)
+
+
+def image_refusal(engine: Engine, vendor: str) -> str | None:
+    """Why no container of this engine can use the cards of this maker, or None when one can."""
+    if engine.image is None:
+        buildable = vendor in layout_of(engine.id).requirements
+        return None if buildable else f"no image of {engine.name} can be built for {vendor} cards"
+    lacking = vendor == "amd" and "rocm" not in engine.image_variants
+    return f"no image of {engine.name} for AMD cards is in the catalogue" if lacking else None

@@ -91,6 +91,8 @@ class Needs(Part):
     max_nodes: int | None = None
     on_host: bool = False
     """The engine is installed as a program of the machine."""
+    containers: bool = False
+    """The engine runs from an image, published or built in the bundle."""
     fetched_weights: bool = False
     """Only for weights that can be fetched and whose size is known: local files cannot be reached."""
     whole_cards: bool = False

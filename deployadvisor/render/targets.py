@@ -10,9 +10,9 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.errors import RenderError, nearest
 from deployadvisor.hardware.machine import value_of
 from deployadvisor.recommendation import Recommendation
-from deployadvisor.render.layout import layout_of
+from deployadvisor.render.layout import image_refusal, layout_of
 from deployadvisor.render.manifest import PROXIES, Manifest, Needs, Proxy, manifests
-from deployadvisor.render.weights import is_local
+from deployadvisor.render.weights import is_local, weights_for
 from deployadvisor.site import planned_group
 
 _TRAINING = ("adapter", "full_tuning")
@@ -103,14 +103,27 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
         yield f"it is for {', '.join(needs.engines)}, and the plan uses {engine}"
     if needs.vendors and vendor not in needs.vendors:
         yield f"it cannot hand {vendor} cards to the engine"
-    if needs.fetched_weights:
-        yield from _not_fetched(advice)
     if needs.whole_cards and uses_slice(advice):
         yield "it cannot ask for a slice of a card"
     if needs.max_nodes is not None and nodes > needs.max_nodes:
         yield f"it runs on one machine, and the plan spans {nodes}"
-    if needs.on_host and engine is not None:
+    if needs.serves_with == "engine" and engine is not None:
+        yield from _engine_refusals(needs, engine, vendor, advice)
+
+
+def _engine_refusals(needs: Needs, engine: str, vendor: str, advice: Recommendation) -> Iterator[str]:
+    """What keeps this engine from being set up, or from its weights."""
+    if needs.fetched_weights:
+        yield from _not_fetched(advice)
+    lacking = image_refusal(engines()[engine], vendor) if needs.containers else None
+    if lacking:
+        yield lacking
+    if needs.on_host:
         yield from _host_refusals(engine, vendor, advice)
+    try:
+        weights_for(engines()[engine], advice.plan.model, advice.plan.precision)
+    except RenderError as error:
+        yield f"{error.message}; {error.remedy}" if error.remedy else error.message
 
 
 def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator[str]:

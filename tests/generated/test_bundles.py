@@ -1,0 +1,116 @@
+"""A thousand projects, every target that can run each: all of them render, and the real tools take every file."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import inspect
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployadvisor.catalog.engines import engines
+from deployadvisor.catalog.providers import providers
+from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.bundle import Bundle, available_targets, render
+from deployadvisor.render.manifest import manifests
+from tests.generated.profiles import decided, ways
+from tests.render import test_tools
+
+pytestmark = [pytest.mark.slow]
+
+PROJECTS = 1_000
+ABOUT_THE_ANSWER = ("README.md", "CHECKLIST.md", "advice.json", ".deployadvisor.yaml")
+"""Files in which numbers and words of one answer stand; all others are the same for many answers."""
+HOLLOW = re.compile(r"\b(?:TODO|FIXME|CHANGEME|XXX)\b|(?:=|: +)(?:None|null|~|''|\"\")$", re.MULTILINE)
+"""What peers leave for their users to find."""
+
+
+def renamed(advice: Recommendation) -> Recommendation:
+    """With the same name for all, so that equal folders are written once."""
+    return advice.model_copy(update={"name": "support bot", "profile": {**advice.profile, "name": "support bot"}})
+
+
+def bundles() -> Iterator[tuple[Recommendation, Bundle]]:
+    """Every answer with every target that offers itself."""
+    for advice in map(renamed, decided(PROJECTS)):
+        for target in available_targets(advice):
+            yield advice, render(advice, [target])
+
+
+def key_of(bundle: Bundle) -> str:
+    """The same for bundles that differ in nothing a tool would read."""
+    files = {path: file.text for path, file in bundle.items() if path not in ABOUT_THE_ANSWER}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """All different bundles on disk, and ``counts.json``; the processes of one run share them."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "thousand"
+    root.mkdir(exist_ok=True)
+    with (root.parent / "thousand.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "counts.json").exists():
+            write_all(root)
+    return root
+
+
+def write_all(root: Path) -> None:
+    counts, seen = Counter[str](), set[str]()
+    for advice, bundle in bundles():
+        key = key_of(bundle)
+        (target,) = bundle.targets
+        counts.update([f"target {target}", *(f"{kind} {value}" for kind, value in ways(advice).items())])
+        if key not in seen:
+            seen.add(key)
+            for path, file in bundle.items():
+                place = root / key[:12] / target / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(file.text, encoding="utf-8")
+    (root / "counts.json").write_text(json.dumps(counts))
+
+
+def test_every_engine_provider_and_target_came_up(folders: Path) -> None:
+    counts = json.loads((folders / "counts.json").read_text())
+    wanted = {
+        *(f"engine {name}" for name in engines()),
+        *(f"provider {name}" for name in providers()),
+        *(f"target {name}" for name in manifests()),
+        *(f"vendor {name}" for name in ("nvidia", "amd", "apple", "none")),
+        *(f"lang {name}" for name in ("en", "zh")),
+    }
+    assert wanted <= counts.keys(), wanted - counts.keys()
+    assert sum(count for name, count in counts.items() if name.startswith("target ")) > 2 * PROJECTS
+
+
+def test_nothing_is_left_for_the_user_to_find(folders: Path) -> None:
+    found = [
+        (path.relative_to(folders), match[0])
+        for path in folders.rglob("*")
+        if path.is_file() and path.suffix not in (".md", ".py", ".json")
+        for match in HOLLOW.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert not found, found[:20]
+
+
+def checks_of_folders() -> Iterator[Callable[..., Any]]:
+    """Every test of a real tool that asks for nothing but folders of bundles."""
+    for name, check in vars(test_tools).items():
+        if name.startswith("test_"):
+            asked = set(inspect.signature(check).parameters)
+            if {"folders"} <= asked <= {"folders", "tmp_path"}:
+                yield check
+
+
+@pytest.mark.tool
+@pytest.mark.parametrize("check", checks_of_folders(), ids=lambda check: check.__name__.removeprefix("test_"))
+def test_the_real_tool_takes_them_all(check: Callable[..., Any], folders: Path, tmp_path: Path) -> None:
+    given: dict[str, Path] = {"folders": folders, "tmp_path": tmp_path}
+    check(**{name: given[name] for name in inspect.signature(check).parameters})
