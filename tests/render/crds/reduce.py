@@ -3,9 +3,9 @@
     python -m tests.render.crds.reduce DEFINITION.yaml [VERSION]
 
 Writes ``KIND.VERSION.json`` beside this file, of the version that is stored where none is named. What stays is what
-an API server checks of an object under ``fieldValidation=Strict``: fields that nobody declared, types, required fields,
-enumerations, patterns, bounds, and entries of a list with the same keys. Descriptions, defaults and the status go, as
-do the rules in CEL, which nothing here runs. Parts that recur, such as a pod's, are written once.
+an API server checks of an object under ``fieldValidation=Strict``: fields that nobody declared, types, required
+fields, enumerations, patterns, bounds, and entries of a list with the same keys. Descriptions, defaults and status
+go, as do the rules in CEL, which nothing here runs. Parts that recur, such as a pod's, are written once.
 """
 
 from __future__ import annotations
