@@ -12,7 +12,6 @@ from deployadvisor import profile as profiles
 from deployadvisor.answer import Answer, answer_to
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.regulations import find_regulation
-from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment
 from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, Where, nearest
@@ -23,7 +22,7 @@ from deployadvisor.plan import Planned, routes_of
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Origin, Plan, Recommendation, RulesetRef
 from deployadvisor.rulebook import Paths, load_rules
-from deployadvisor.site import left_alone
+from deployadvisor.site import cards_of_a_node, left_alone
 from deployadvisor.sizing.cards import Cards
 from deployadvisor.verdict import Bench, Verdict
 from deployadvisor.version import __version__
@@ -170,18 +169,24 @@ def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment
         yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
     if chosen.cards and planned.plan.gpus:
         yield from _warnings_on_cards(verdict, planned.plan, chosen.cards)
-    if planned.plan.gpus > int(planning("cards_of_a_server")):
-        yield f"one replica takes {planned.plan.gpus} cards of one machine; several machines are not planned yet"
 
 
 def _warnings_on_cards(verdict: Verdict, plan: Plan, cards: Cards) -> Iterator[str]:
-    """Which cards the plan leaves alone, and what they are good for."""
-    if plan.gpus < cards.count and not cards.each_free_gib:
+    """Which cards and machines the plan leaves alone, and what they are good for; what several machines mean."""
+    used = cards_of_a_node(plan)
+    if used < cards.count and not cards.each_free_gib:
         word = (
             "slices; start one replica a slice for the others"
             if cards.slices
             else "cards; the others are free for replicas"
         )
-        yield f"the plan uses {plan.gpus} of {cards.count} {word}"
+        yield f"the plan uses {used} of {cards.count} {word}"
     if not plan.rent:
-        yield from left_alone(verdict.machine, cards, plan.gpus)
+        yield from left_alone(verdict.machine, cards, used)
+    if plan.nodes < cards.nodes:
+        yield f"the plan uses {plan.nodes} of {cards.nodes} machines; the others are free for replicas"
+    if plan.nodes > 1:
+        yield (
+            f"{plan.nodes} machines hold one copy of the model: when one fails, all of them start anew, and how fast "
+            "they are together depends on the network between them, of which nothing is known"
+        )

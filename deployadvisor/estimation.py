@@ -136,12 +136,12 @@ def estimate(
     kv_dtype: str = "auto",
     work: Work | None = None,
     wanted: Wanted = ANY,
-    nodes: int = 1,
+    nodes: int | None = None,
 ) -> Estimate:
     """Size ``model`` on ``hardware``; without a precision the least harmful that fits is taken.
 
-    ``nodes`` machines like ``hardware`` work together. Wrong names, formats and phrases raise
-    DeployAdvisorError; what is not known is Unknown in ``choice``, never a guess.
+    ``nodes`` machines like ``hardware`` work together, where given, whatever its phrase says. Wrong names, formats
+    and phrases raise DeployAdvisorError; what is not known is Unknown in ``choice``, never a guess.
     """
     found, named = find_engine(engine), named_model(model)
     kv_dtype, machine = _kv_dtype(found, kv_dtype), resolve_hardware(hardware, probe)
@@ -149,7 +149,7 @@ def estimate(
         model=named,
         geometry=geometry_of(named),
         engine=found,
-        cards=replace(_cards(machine, found), nodes=nodes),
+        cards=_on_nodes(_cards(machine, found), nodes),
         machine=machine,
         precision=find_precision(precision).id if precision else None,
         kv_dtype=kv_dtype,
@@ -180,6 +180,10 @@ def _cards(machine: Machine, engine: Engine) -> Cards:
         message = "there is no accelerator, and the host's memory is not said"
         raise HardwareError(message, where=_HARDWARE, remedy="say it: cpu 64GB")
     return site.host
+
+
+def _on_nodes(cards: Cards, nodes: int | None) -> Cards:
+    return cards if nodes is None else replace(cards, nodes=nodes)
 
 
 # The placement

@@ -17,7 +17,7 @@ from deployadvisor.economics import hosted, rented
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, RentalOffer
-from deployadvisor.sizing.parallel import Layout
+from deployadvisor.sizing.parallel import Layout, nodes_of
 from deployadvisor.sizing.policy import engine_policy
 from deployadvisor.sizing.terms import Term
 from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder, tuning_cards
@@ -159,9 +159,11 @@ def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str,
     yield "max_concurrency", setup.concurrency
     if cards is not None and cards.vendor != "cpu":
         taken = chosen.fit.cards if chosen.fit else cards.count
+        nodes = nodes_of(cards, chosen.fit.layout) if chosen.fit else 1
         yield "gpu", cards.id
         yield "gpus", taken
-        yield "cards", cards.numbers(taken)
+        yield "nodes", nodes
+        yield "cards", cards.numbers(taken // nodes)
     if chosen.fit is not None:
         yield "tensor_parallel", chosen.fit.layout.tensor
         yield "pipeline_parallel", chosen.fit.layout.pipeline

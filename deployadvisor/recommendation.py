@@ -260,7 +260,7 @@ class RentalOffer(_Part):
 
 
 class Plan(_Part):
-    """How the chosen engine or provider is to be run."""
+    """How the chosen engine or provider is to be run; each of the ``nodes`` has as many of the ``gpus``."""
 
     model: str | None = None
     hardware: str
@@ -268,7 +268,7 @@ class Plan(_Part):
     gpu: str | None = None
     """Catalogue id of the cards the plan uses."""
     cards: tuple[int, ...] = ()
-    """Their indexes on the machine, equal cards all; of a machine to rent, 0 and up."""
+    """Their indexes on each machine, equal cards all; of a machine to rent, 0 and up."""
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     replicas: int = 1

@@ -68,6 +68,11 @@ _PART = {
 }
 
 
+def cards_of_a_node(plan: Plan) -> int:
+    """Cards that the plan uses on each machine."""
+    return plan.gpus // plan.nodes
+
+
 def part_of_the_cards(plan: Plan, machine: Machine, lang: str = "en") -> str | None:
     """Which of the cards there are the plan uses, in words; None where it uses all of them, or none."""
     there = range(plan.rent[0].gpus) if plan.rent else _numbers(machine)

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
 
+MAX_NODES = 1024
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -186,6 +188,8 @@ class Machine(_Frozen):
     schema_: Literal["deployadvisor/machine@1"] = Field("deployadvisor/machine@1", alias="schema")
     description: str
     """How the machine was named: the phrase, the file, or ``probe``."""
+    nodes: int = Field(1, ge=1, le=MAX_NODES)
+    """Machines like this one that can work on one model together; the rest describes one of them."""
     accelerators: tuple[Accelerator, ...] = ()
     host: Host
     problems: tuple[Problem, ...] = ()

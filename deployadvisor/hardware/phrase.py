@@ -1,6 +1,7 @@
 """Read the terms of a hardware phrase: cards, the host, or an instance type of a cloud.
 
-Cards are ``[N x] NAME [MEMORY]``, the host is ``cpu MEMORY [N cores]``, an instance ``[CLOUD] TYPE``.
+Cards are ``[N x] NAME [MEMORY]``, the host is ``cpu MEMORY [N cores]``, an instance ``[N x] [CLOUD] TYPE``. How many
+machines there are stands before all terms: ``N nodes of``, ``N x`` before a count of cards, or ``N 台``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NoReturn
 from deployadvisor.catalog.gpus import Gpu
 from deployadvisor.catalog.instances import Instance, find_instance, instance_called
 from deployadvisor.errors import CatalogError, DeployAdvisorError, HardwareError, Where, nearest
+from deployadvisor.hardware.machine import MAX_NODES
 from deployadvisor.hardware.names import find_card, sizes_gb, take_size
 
 MAX_CARDS = 1024
@@ -22,6 +24,18 @@ _LIKE_A_TYPE = 0.8
 """Types hold names of cards, so a card badly written is a little like some of them."""
 
 _COUNT = re.compile(r"([-0-9][0-9.,_]*)(?:\s*[×*]\s*|[xX]\s*|\s+[xX]\s+)(?=\S)")
+_MACHINES = re.compile(
+    r"\s*(?P<count>[-0-9][0-9.,_]*)\s*(?:"
+    r"(?:[x×*]\s*)?(?:nodes?|machines?|servers?)\s+(?:of\s+|with\s+|[x×*]\s*)?"
+    r"|(?:台|个)?(?:机器|服务器|节点)[，,]?\s*(?:每[台个]\s*)?|台[，,]?\s*(?:每台\s*)?"
+    r"|[x×*]\s*(?=[0-9]{1,3}(?:\s*[×*]|x|\s+x\s)))",
+    re.IGNORECASE,
+)
+"""Before all terms."""
+_MACHINES_AFTER = re.compile(
+    r"(?P<each>.+?)[\s,]*(?:\b(?:on|in|x)\b|[×*])?\s*\b(?P<count>[0-9]+)\s*(?:nodes?|machines?|servers?)\s*",
+    re.IGNORECASE,
+)
 _COUNT_AFTER = re.compile(r"(?P<name>.+?)\s*[x×*]\s*(?P<count>[0-9]+)", re.IGNORECASE)
 _COUNT_ALONE = re.compile(r"(?P<count>[0-9]+)\s+(?P<name>.+)")
 _CORES = re.compile(r"(?<![\w.-])(-?[0-9]+)[\s-]*(?:v?cpus|v?cores?|threads)\b", re.IGNORECASE)
@@ -69,10 +83,28 @@ class HostTerm:
 
 @dataclass(frozen=True, slots=True)
 class InstanceTerm:
-    """A whole machine of a cloud."""
+    """A whole machine of a cloud, or several of them."""
 
     instance: Instance
     term: Term
+    count: int = 1
+
+
+def machines(text: str) -> tuple[int, str]:
+    """How many machines a phrase speaks of, and the phrase of one, with blanks where the number stood.
+
+    >>> machines("2 nodes of 8x H100")
+    (2, '           8x H100')
+    """
+    found = _MACHINES.match(text)
+    after = None if found else _MACHINES_AFTER.fullmatch(text)
+    if after:
+        remedy = f'write them first: "{after["count"]} nodes of {shortened(after["each"].strip())}"'
+        Term(text.strip(), 1).refuse("the number of machines stands last", remedy=remedy)
+    if found is None:
+        return 1, text
+    count = _number(found["count"], Term(text.strip(), 1), "number of machines", MAX_NODES)
+    return count, " " * found.end() + text[found.end() :]
 
 
 def terms(text: str) -> Iterator[Term]:
@@ -106,10 +138,11 @@ def _instance_term(term: Term, no_card: CatalogError) -> InstanceTerm:
     instance = instance_called(term.text)
     if instance:
         return InstanceTerm(instance, term)
-    name, other = _without_count(term.text), _other_count(term.text)
-    for uncounted in (name, other["name"] if other else name):
-        if instance_called(uncounted):
-            term.refuse("an instance type takes no count: one machine at a time", remedy=f'write "{uncounted}"')
+    name, counted, other = _without_count(term.text), _COUNT.match(term.text), _other_count(term.text)
+    if counted and (several := instance_called(name)):
+        return InstanceTerm(several, term, _number(counted[1], term, "number of machines", MAX_NODES))
+    if other and instance_called(other["name"]):
+        term.refuse("the number of machines stands first", remedy=f'write "{other["count"]}x {other["name"]}"')
     raise _located(_nearer_complaint(name, no_card), term) from no_card
 
 
@@ -194,7 +227,7 @@ def _core_count(digits: str, term: Term) -> int:
 
 def _cards(term: Term) -> Cards:
     counted = _COUNT.match(term.text)
-    count = _card_count(counted[1], term) if counted else 1
+    count = _number(counted[1], term, "count", MAX_CARDS) if counted else 1
     if _MIG_SLICE.search(term.text):
         remedy = "run deployadvisor probe where the slice is, and use its file from probe --save"
         term.refuse(
@@ -206,11 +239,11 @@ def _cards(term: Term) -> Cards:
     return Cards(gpu, count, size_gib)
 
 
-def _card_count(digits: str, term: Term) -> int:
+def _number(digits: str, term: Term, what: str, most: int) -> int:
     if not digits.isdecimal():
-        term.refuse(f'the count must be a whole number from 1, not "{digits}"')
-    if not 1 <= int(digits) <= MAX_CARDS:
-        term.refuse(f"the count must be from 1 to {MAX_CARDS:,}")
+        term.refuse(f'the {what} must be a whole number from 1, not "{digits}"')
+    if not 1 <= int(digits) <= most:
+        term.refuse(f"the {what} must be from 1 to {most:,}")
     return int(digits)
 
 

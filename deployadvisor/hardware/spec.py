@@ -1,16 +1,18 @@
 """Turn a hardware phrase into a machine: ``8x H200``, ``2x RTX 4090 + cpu 64GB 16 cores``, ``M3 Max 64GB``, ``none``.
 
 Terms are joined by ``+``. A term is cards, ``[N x] NAME [MEMORY]``, or the host, ``cpu MEMORY [N cores]`` or
-``MEMORY RAM``. An instance type, ``[CLOUD] TYPE``, is a whole machine and stands alone. What a phrase does not
-say stays unknown.
+``MEMORY RAM``. An instance type, ``[CLOUD] TYPE``, is a whole machine and stands alone. Several equal machines that
+work together are ``2 nodes of 8x H100`` or ``2x 8x H100``. What a phrase does not say stays unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 from deployadvisor.catalog.gpus import Gpu, gpus
-from deployadvisor.catalog.instances import Instance
+from deployadvisor.catalog.instances import Instance, instances
+from deployadvisor.catalog.workload import planning
 from deployadvisor.errors import HardwareError, Where
 from deployadvisor.hardware.apple import apple_accelerator, gpu_share, share_problem
 from deployadvisor.hardware.host import Os
@@ -25,7 +27,7 @@ from deployadvisor.hardware.machine import (
     Text,
     Unknown,
 )
-from deployadvisor.hardware.phrase import MAX_CARDS, Cards, HostTerm, InstanceTerm, read_term, terms
+from deployadvisor.hardware.phrase import MAX_CARDS, Cards, HostTerm, InstanceTerm, machines, read_term, terms
 from deployadvisor.hardware.saved import is_path, read_machine
 
 MAX_PHRASE_CHARS = 400
@@ -52,17 +54,28 @@ def machine_from_phrase(text: str) -> Machine:
     ['h200', 'h200']
     """
     _check_text(text)
+    nodes, one = machines(text)
+    machine = _one_machine(text.strip(), one, nodes)
+    if machine.nodes * len(machine.accelerators) > MAX_CARDS:
+        _refuse(f"the phrase has {machine.nodes * len(machine.accelerators):,} cards; the limit is {MAX_CARDS:,}")
+    if machine.nodes > 1 and not machine.accelerators:
+        _refuse("several machines work together with their accelerators, and these have none", "describe one of them")
+    return machine
+
+
+def _one_machine(description: str, text: str, nodes: int) -> Machine:
+    """The machine that the terms describe, of which there are ``nodes``."""
     if text.strip().casefold() == "none":
         unsaid = Unknown(unknown='the phrase is "none"')
-        return Machine(description="none", host=_host(unsaid, unsaid, unsaid, unsaid))
+        return Machine(description="none", nodes=nodes, host=_host(unsaid, unsaid, unsaid, unsaid))
     parts = [read_term(term) for term in terms(text)]
     whole = next((part for part in parts if isinstance(part, InstanceTerm)), None)
     if whole:
-        return _rented(text.strip(), whole, alone=len(parts) == 1)
+        return _rented(description, whole, nodes, alone=len(parts) == 1)
     cards = [part for part in parts if isinstance(part, Cards)]
     hosts = [part for part in parts if isinstance(part, HostTerm)]
     _check_together(cards, hosts)
-    return _assembled(text.strip(), cards, _described_host(cards, hosts[0] if hosts else None))
+    return _assembled(description, cards, _described_host(cards, hosts[0] if hosts else None), nodes)
 
 
 def _check_text(text: str) -> None:
@@ -82,23 +95,25 @@ def _check_together(cards: Sequence[Cards], hosts: Sequence[HostTerm]) -> None:
         hosts[1].term.refuse("the host is described twice")
     total = sum(part.count for part in cards)
     if total > MAX_CARDS:
-        raise HardwareError(
-            f"the phrase has {total:,} cards; the limit is {MAX_CARDS:,}", where=Where("hardware", 1, 1)
-        )
+        _refuse(f"the phrase has {total:,} cards; the limit is {MAX_CARDS:,}")
     vendors = {part.gpu.vendor for part in cards}
     if "apple" in vendors and len(vendors) > 1:
-        message = "an Apple chip works in a Mac, which takes no other accelerator"
-        raise HardwareError(message, where=Where("hardware", 1, 1), remedy="describe one machine at a time")
+        _refuse("an Apple chip works in a Mac, which takes no other accelerator", "describe one machine at a time")
     unified = next((part.gpu for part in cards if part.gpu.unified_memory), None)
     if unified and hosts:
         name = unified.name
         hosts[0].term.refuse(f"the memory of {name} is the host's memory", remedy=f'write it once, after "{name}"')
 
 
-def _assembled(description: str, cards: Sequence[Cards], host: Host) -> Machine:
+def _refuse(message: str, remedy: str | None = None) -> NoReturn:
+    raise HardwareError(message, where=Where("hardware", 1, 1), remedy=remedy)
+
+
+def _assembled(description: str, cards: Sequence[Cards], host: Host, nodes: int) -> Machine:
     each = [part for part in cards for _ in range(part.count)]
     return Machine(
         description=description,
+        nodes=nodes,
         accelerators=tuple(_accelerator(part, index) for index, part in enumerate(each)),
         host=host,
         problems=tuple(_problems(cards)),
@@ -146,12 +161,14 @@ def _os(cards: Sequence[Cards]) -> Known[Os] | Unknown:
 # Instances of a cloud
 
 
-def _rented(description: str, part: InstanceTerm, *, alone: bool) -> Machine:
+def _rented(description: str, part: InstanceTerm, nodes: int, *, alone: bool) -> Machine:
     if not alone:
         part.term.refuse("an instance type is a whole machine and stands alone, not beside other terms")
+    if nodes > 1 and part.count > 1:
+        part.term.refuse("the number of machines is said twice")
     instance = part.instance
     cards = [Cards(gpus()[instance.gpu], instance.gpus, None)]
-    return _assembled(description, cards, _rented_host(instance))
+    return _assembled(description, cards, _rented_host(instance), nodes * part.count)
 
 
 def _rented_host(instance: Instance) -> Host:
@@ -238,3 +255,21 @@ def _problems(cards: Sequence[Cards]) -> Iterator[Problem]:
     if count > 1:
         reason = "each of these chips is a computer of its own; the memory shown for the host is that of one"
         yield Problem(what=f"{count} chips with unified memory", reason=reason, remedy="plan one replica each")
+    for part in cards:
+        if not part.gpu.unified_memory:
+            yield from _more_than_a_machine_holds(part)
+
+
+def _more_than_a_machine_holds(part: Cards) -> Iterator[Problem]:
+    """Somebody may have meant the cards of a rack; only then is the list of instance types read."""
+    usual = int(planning("cards_of_a_server"))
+    if part.count <= usual:
+        return
+    most = max((entry.gpus for entry in instances().values() if entry.gpu == part.gpu.id), default=usual)
+    if part.count > max(most, usual):
+        nodes = f"{-(-part.count // usual)} nodes of {usual}x {part.gpu.name}"
+        yield Problem(
+            what=f"{part.count}x {part.gpu.name} are taken as the cards of one machine",
+            reason=f"no machine with more than {max(most, usual)} of them is in the catalogue",
+            remedy=f'several machines are written as "{nodes}"',
+        )

@@ -21,7 +21,7 @@ from deployadvisor.render.manifest import Manifest, Proxy
 from deployadvisor.render.quoting import Quoted, trusted
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
 from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
-from deployadvisor.site import part_of_the_cards
+from deployadvisor.site import cards_of_a_node, part_of_the_cards
 
 PORT = 8080
 """Where the proxy of a bundle is published, unless ``PORT`` is set."""
@@ -175,12 +175,13 @@ class View:
 
     @cached_property
     def cards(self) -> str:
-        """The cards in words, such as ``2 × NVIDIA H100 SXM``."""
+        """The cards in words, such as ``2 × NVIDIA H100 SXM``, or ``2 × 8 × NVIDIA H100 SXM`` of two machines."""
         plan = self.advice.plan
         if not plan.gpus:
             return plan.hardware
         name = gpus()[plan.gpu].name if plan.gpu and plan.gpu in gpus() else plan.hardware
-        return f"{plan.gpus} × {name}"
+        machines = f"{plan.nodes} × " if plan.nodes > 1 else ""
+        return f"{machines}{cards_of_a_node(plan)} × {name}"
 
     @cached_property
     def compute_capability(self) -> str | None:

@@ -65,12 +65,15 @@ class Cards:
 
 
 def card_groups(machine: Machine) -> tuple[Cards, ...]:
-    """The visible accelerators in groups of equal ones, by model and total memory, in the order of the machine."""
+    """The visible accelerators in groups of equal ones, by model and total memory, in the order of the machine.
+
+    Where there are several machines, each group is in all of them.
+    """
     groups: dict[tuple[str, float | None, str], list[Accelerator]] = {}
     for card in machine.accelerators:
         if card.visible:
             groups.setdefault(_kind_of(card), []).append(card)
-    return tuple(_cards(group) for group in groups.values())
+    return tuple(replace(_cards(group), nodes=machine.nodes) for group in groups.values())
 
 
 def host_cards(host: Host) -> Cards:

@@ -113,8 +113,13 @@ def candidates(setting: Setting, wanted: Wanted = ANY) -> Iterator[Candidate]:
 
 
 def _preference(setting: Setting, layout: Layout) -> tuple[int, bool, int, int, int]:
-    nodes = math.ceil(layout.cards / setting.cards.count)
+    nodes = nodes_of(setting.cards, layout)
     return nodes, layout.pipeline > nodes, layout.cards, layout.data, layout.pipeline
+
+
+def nodes_of(cards: Cards, layout: Layout) -> int:
+    """The fewest machines that have the cards of a layout."""
+    return math.ceil(layout.cards / cards.count)
 
 
 def _layouts(setting: Setting, cards: int, wanted: Wanted) -> Iterator[Layout]:
@@ -182,8 +187,13 @@ def _one_node(setting: Setting, layout: Layout) -> str | None:
     """Tensor parallelism talks in every layer: it stays on the cards of one node, and engines of one node too."""
     if layout.tensor > setting.cards.count and setting.cards.nodes > 1:
         return f"tensor parallel {layout.tensor} would cross nodes of {setting.cards.count} cards"
-    if layout.cards > setting.cards.count and not setting.policy.multi_node:
+    if layout.cards <= setting.cards.count:
+        return None
+    if not setting.policy.multi_node:
         return f"{setting.policy.name} runs on one node"
+    nodes, groups = nodes_of(setting.cards, layout), layout.pipeline * layout.data
+    if groups % nodes:
+        return f"the {groups} groups of {layout} cannot be dealt evenly to {nodes} nodes"
     return None
 
 

@@ -10,7 +10,7 @@ import click
 from deployadvisor.catalog.overheads import Method
 from deployadvisor.errors import DeployAdvisorError, Where
 from deployadvisor.estimation import Estimate, Work, estimate, estimate_tuning, sources
-from deployadvisor.hardware.machine import Unknown
+from deployadvisor.hardware.machine import MAX_NODES, Unknown
 from deployadvisor.sizing.finetune_tuning import Tuning
 from deployadvisor.sizing.parallel import Layout, Wanted
 from deployadvisor.sizing.policy import GIB
@@ -41,7 +41,7 @@ Examples:
 @click.option("--pipeline-parallel", type=_SIZE, help="Groups of cards that hold consecutive layers.")
 @click.option("--data-parallel", type=_SIZE, help="Groups of cards that serve requests of their own.")
 @click.option("--expert-parallel", type=_SIZE, help="Cards over which whole experts are dealt.")
-@click.option("--nodes", type=click.IntRange(1, 1024), default=1, show_default=True, help="Machines like this one.")
+@click.option("--nodes", type=click.IntRange(1, MAX_NODES), help="Machines like this one; else as --hardware says.")
 @click.option("--input-tokens", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--output-tokens", type=click.IntRange(1), default=256, show_default=True)
 @click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True, help="Sequences at once.")
@@ -63,7 +63,7 @@ def command(
     pipeline_parallel: int | None,
     data_parallel: int | None,
     expert_parallel: int | None,
-    nodes: int,
+    nodes: int | None,
     tune: Method | None,
     sequence_tokens: int,
     micro_batch: int,

@@ -13,8 +13,9 @@ from typing import cast
 import click
 
 from deployadvisor.catalog.engines import find_engine
+from deployadvisor.catalog.instances import instance_called
 from deployadvisor.catalog.precisions import find_precision
-from deployadvisor.errors import DeployAdvisorError, ProfileError, Where, nearest
+from deployadvisor.errors import DeployAdvisorError, HardwareError, ProfileError, Where, nearest
 from deployadvisor.estimation import Estimate, Work, bytes_of, estimate
 from deployadvisor.hardware.machine import Machine, Unknown
 from deployadvisor.hardware.spec import machine_from_phrase
@@ -186,7 +187,7 @@ class _Asked:
         """The estimate on the row's cards."""
         return estimate(
             self.model,
-            _machine(f"{self.gpus}x {self.hardware}"),
+            _machine(self.hardware, self.gpus),
             engine=find_engine(self.engine).id,
             precision=self.precision,
             kv_dtype=self.kv_dtype,
@@ -196,8 +197,13 @@ class _Asked:
 
 
 @lru_cache(maxsize=256)
-def _machine(phrase: str) -> Machine:
-    return machine_from_phrase(phrase)
+def _machine(card: str, count: int) -> Machine:
+    if instance_called(card):
+        raise HardwareError(f'"{card[:40]}" is a whole machine; the column names one card, and another how many')
+    machine = machine_from_phrase(f"{count}x {card}")
+    if machine.nodes > 1:
+        raise HardwareError(f'"{card[:40]}" is more than one card; how many there are stands in a column of its own')
+    return machine
 
 
 def _engine_free(geometry: Geometry, asked: _Asked) -> Figures:

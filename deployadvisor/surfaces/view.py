@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from deployadvisor.recommendation import MemoryEstimate, Objection, Plan, Recommendation, Rejected
-from deployadvisor.site import part_of_the_cards
+from deployadvisor.site import cards_of_a_node, part_of_the_cards
 from deployadvisor.surfaces.words import WORDS
 
 _LABEL = 17
@@ -71,8 +71,10 @@ def plan_line(plan: Plan) -> str:
     """The plan in one line."""
     parts = [plan.hosted_model or plan.model or "", plan.precision or ""]
     if plan.gpus:
-        parts.append(f"{plan.gpus}x {plan.gpu or 'GPU'}")
+        machines = f"{plan.nodes}x " if plan.nodes > 1 else ""
+        parts.append(f"{machines}{cards_of_a_node(plan)}x {plan.gpu or 'GPU'}")
         parts.append(f"tensor parallel {plan.tensor_parallel}" if plan.tensor_parallel > 1 else "")
+        parts.append(f"pipeline parallel {plan.pipeline_parallel}" if plan.pipeline_parallel > 1 else "")
     if plan.max_model_len:
         parts.append(f"context {plan.max_model_len:,}")
     return " · ".join(part for part in parts if part)

@@ -41,7 +41,7 @@ def test_round_trip(name: str, suffix: str, tmp_path: Path):
 def test_file_says_its_schema(tmp_path: Path):
     content = yaml.safe_load(Path(saved(tmp_path)).read_text())
     assert content["schema"] == "deployadvisor/machine@1"
-    assert set(content) == {"schema", "description", "accelerators", "host", "problems"}
+    assert set(content) == {"schema", "description", "nodes", "accelerators", "host", "problems"}
 
 
 def test_existing_file_is_kept_without_force(tmp_path: Path):

@@ -223,14 +223,19 @@ def test_several_unified_chips_are_several_computers():
         ("M3 Max + H100", "takes no other accelerator"),
         ("M3 Max 64GB + cpu 64GB", "is the host's memory"),
         ("4x H300", '"4x H300": "H300" is not an accelerator in the catalogue; did you mean "h800"?'),
-        (
-            "2x p5.48xlarge",
-            '"2x p5.48xlarge": an instance type takes no count: one machine at a time; write "p5.48xlarge"',
-        ),
-        ("1x aws p5.48xlarge", 'write "aws p5.48xlarge"'),
-        ("p5.48xlarge x2", 'an instance type takes no count: one machine at a time; write "p5.48xlarge"'),
-        ("2 a3-highgpu-8g", 'an instance type takes no count: one machine at a time; write "a3-highgpu-8g"'),
-        ("n3-H100x8 x2", 'write "n3-H100x8"'),
+        ("9999x p5.48xlarge", '"9999x p5.48xlarge": the count must be from 1 to 1,024'),
+        ("p5.48xlarge x2", 'the number of machines stands first; write "2x p5.48xlarge"'),
+        ("2 a3-highgpu-8g", 'the number of machines stands first; write "2x a3-highgpu-8g"'),
+        ("2 nodes of 2x p5.48xlarge", "the number of machines is said twice"),
+        ("0 nodes of 8x H100", "the number of machines must be from 1 to 1,024"),
+        ("1.5 nodes of 8x H100", 'the number of machines must be a whole number from 1, not "1.5"'),
+        ("512 nodes of 8x H100", "the phrase has 4,096 cards; the limit is 1,024"),
+        ("2 nodes of cpu 64GB", "several machines work together with their accelerators, and these have none"),
+        ("2 nodes of none", "several machines work together with their accelerators, and these have none"),
+        ("8x H100 on 2 nodes", 'write them first: "2 nodes of 8x H100"'),
+        ("8x H100, 2 machines", 'write them first: "2 nodes of 8x H100"'),
+        ("2 nodes of 8x H300", '"8x H300": "H300" is not an accelerator in the catalogue'),
+        ("n3-H100x8 x2", 'write "2x n3-H100x8"'),
         (
             "p5.48xlarge + cpu 64GB",
             'hardware:1:1: error: "p5.48xlarge": an instance type is a whole machine and stands alone',
@@ -259,8 +264,73 @@ def test_error_names_the_term_and_the_place(phrase: str, expected: str):
     assert len(str(caught.value)) < 600
 
 
+SEVERAL = [
+    ("2 nodes of 8x H100", 2, 8),
+    ("2x 8x H100", 2, 8),
+    ("2 × 8 × H100", 2, 8),
+    ("2*8*H100", 2, 8),
+    ("3 machines with 4x A100 + cpu 512GB", 3, 4),
+    ("2 x servers of 1x H100", 2, 1),
+    ("2 nodes H100", 2, 1),
+    ("2 台 8x H100", 2, 8),
+    ("2台，每台 8x H100", 2, 8),
+    ("2 个节点，每个 8x H100", 2, 8),
+    ("2 个节点 8x H100", 2, 8),
+    ("4台服务器，每台 8x H100", 4, 8),
+    ("2x p5.48xlarge", 2, 8),
+    ("2 nodes of aws p5.48xlarge", 2, 8),
+    ("1 node of 8x H100", 1, 8),
+    ("8x H100", 1, 8),
+]
+
+
+@pytest.mark.parametrize(("phrase", "nodes", "cards"), SEVERAL)
+def test_several_machines_are_one_described_and_their_number(phrase: str, nodes: int, cards: int):
+    machine = machine_from_phrase(phrase)
+    assert (machine.nodes, len(machine.accelerators)) == (nodes, cards)
+    assert machine.description == phrase
+    assert [card.index for card in machine.accelerators] == list(range(cards))
+
+
+def test_an_error_after_the_number_of_machines_names_its_place():
+    with pytest.raises(HardwareError) as caught:
+        machine_from_phrase("2 nodes of 8x H100 + cpu")
+    assert str(caught.value).startswith("hardware:1:22:")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said"),
+    [
+        ("16x H100", "2 nodes of 8x NVIDIA H100 SXM5 80GB"),
+        ("9x L40", "2 nodes of 8x NVIDIA L40"),
+        ("16x A100 40GB", None),
+        ("8x H100", None),
+        ("2x 8x H100", None),
+    ],
+)
+def test_more_cards_than_any_machine_has_are_doubted(phrase: str, said: str | None):
+    found = [problem.remedy or "" for problem in machine_from_phrase(phrase).problems]
+    assert found == ([] if said is None else [f'several machines are written as "{said}"'])
+    assert said is None or machine_from_phrase(said).nodes == 2
+
+
 COUNTS = ("8x", "0x", "-1x", "2", "×", "*", "x", "1e9", "(", ")", ",", "+", "\n", "\t", "é", "四")
-HOSTS = ("cpu", "ram", "none", "RAM", "64GB", "80", "GB", "999999TB", "16", "cores", ".yaml")
+HOSTS = (
+    "nodes of",
+    "machines",
+    "台",
+    "cpu",
+    "ram",
+    "none",
+    "RAM",
+    "64GB",
+    "80",
+    "GB",
+    "999999TB",
+    "16",
+    "cores",
+    ".yaml",
+)
 NAMES = ("H100", "A100", "40GB", "PCIe", "SXM", "M3", "Max", "GB10", "RTX", "4090")
 WORDS = st.sampled_from((*COUNTS, *HOSTS, *NAMES))
 

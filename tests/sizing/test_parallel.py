@@ -159,6 +159,14 @@ def test_stages_cross_nodes_and_tensor_parallelism_does_not() -> None:
     assert reason == "tensor parallel 8 would cross nodes of 4 cards"
 
 
+def test_each_node_gets_as_many_stages() -> None:
+    where = setting("Qwen/Qwen3-235B-A22B", 4, nodes=2)
+    refused = "the 3 groups of tensor parallel 2, pipeline parallel 3 cannot be dealt evenly to 2 nodes"
+    assert refusal(where, Layout(2, 3)) == refused
+    assert refusal(where, Layout(2, 4)) is None
+    assert refusal(setting("Qwen/Qwen3-235B-A22B", 4, nodes=3), Layout(4, 3)) is None
+
+
 def test_an_engine_of_one_node_stays_on_it() -> None:
     where = setting("Qwen/Qwen3-8B", 2, LLAMA_CPP, nodes=2)
     assert refusal(where, Layout(pipeline=4)) == "llama.cpp runs on one node"

@@ -108,6 +108,12 @@ def test_two_nodes_hold_what_one_does_not() -> None:
     assert (two.fit.layout.tensor, two.fit.layout.pipeline) == (8, 2)
 
 
+def test_nodes_of_the_phrase_count_unless_the_option_says_otherwise() -> None:
+    assert estimate("Qwen/Qwen3-8B", "3 nodes of 2x H100").asked.cards.nodes == 3
+    assert estimate("Qwen/Qwen3-8B", "3 nodes of 2x H100", nodes=1).asked.cards.nodes == 1
+    assert estimate("Qwen/Qwen3-8B", "2x H100").asked.cards.nodes == 1
+
+
 def test_unequal_cards_are_not_pooled() -> None:
     found = estimate("Qwen/Qwen3-32B", "1x RTX 3090 + 2x RTX 3060", precision="bf16")
     assert found.asked.cards.count in (1, 2)

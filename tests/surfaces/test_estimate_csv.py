@@ -61,9 +61,14 @@ def test_rows_stay_in_order_and_a_bad_one_says_why(tmp_path: Path) -> None:
 
 
 def test_hardware_is_one_card_and_no_whole_machine(tmp_path: Path) -> None:
-    (row,) = estimated(tmp_path, "1,Qwen/Qwen3-8B,p5.48xlarge,1,vllm,bf16,,,,,,1000,256,1")
-    assert row["fits"] == ""
-    assert "an instance type takes no count" in row["reason"]
+    whole, several = estimated(
+        tmp_path,
+        "1,Qwen/Qwen3-8B,p5.48xlarge,1,vllm,bf16,,,,,,1000,256,1",
+        "2,Qwen/Qwen3-8B,8x h100,2,vllm,bf16,,,,,,1000,256,1",
+    )
+    assert whole["fits"] == several["fits"] == ""
+    assert '"p5.48xlarge" is a whole machine' in whole["reason"]
+    assert '"8x h100" is more than one card' in several["reason"]
 
 
 def test_cards_beyond_tensor_parallelism_are_copies(tmp_path: Path) -> None:
