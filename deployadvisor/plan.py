@@ -9,6 +9,7 @@ from functools import cache
 
 from deployadvisor.catalog.engines import Option, PlanField, engines
 from deployadvisor.catalog.models import Role
+from deployadvisor.catalog.parsers import parsers_for
 from deployadvisor.catalog.precisions import precision_order, precisions
 from deployadvisor.catalog.providers import Endpoint, Provider, providers
 from deployadvisor.catalog.workload import planning
@@ -222,7 +223,19 @@ def _values(chosen: Assessment, setup: _Setup, *, tuned: bool) -> dict[PlanField
     }
     if tuned:
         values |= {"lora_enable": True, "lora_rank": planning("lora_rank") if engine.lora.ranks else None}
+    if engine.earlier_for(chosen.model.architecture) is None:
+        values |= _parsers(engine.id, chosen.model.id)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _parsers(engine_id: str, model_id: str) -> dict[PlanField, object]:
+    """What lets clients send tools and read reasoning apart from the answer, where it is known for the model."""
+    found = parsers_for(engine_id, model_id)
+    return {
+        "tool_choice": True if found.tool_calls else None,
+        "tool_parser": found.tool_calls,
+        "reasoning_parser": found.reasoning,
+    }
 
 
 def _arguments(options: Mapping[PlanField, Option], values: Mapping[PlanField, object]) -> Iterator[str]:

@@ -48,6 +48,9 @@ PlanField = Literal[
     "lora_enable",
     "lora_modules",
     "lora_rank",
+    "tool_choice",
+    "tool_parser",
+    "reasoning_parser",
     "trust_remote_code",
 ]
 """The words of our plan that an engine may have an option for."""
@@ -285,8 +288,6 @@ class Engine(Sourced):
     """Environment variables, where the engine is configured by them."""
     modelfile: Mapping[PlanField, Option] = Field(default_factory=dict)
     """Modelfile instructions, where a model is configured by them."""
-    removed_flags: Mapping[str, str | None] = Field(default_factory=dict)
-    """Flags of earlier versions that the pinned one refuses, and what replaced each."""
     never: Mapping[str, str] = Field(default_factory=dict)
     """Flags that must not be written into a deployment, and why."""
     notes: str = ""

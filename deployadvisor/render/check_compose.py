@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deployadvisor.catalog.engines import Engine, known_flags
 from deployadvisor.render.check_images import is_pinned
 
 Data = dict[str, Any]
@@ -14,7 +13,6 @@ Data = dict[str, Any]
 _DURATION = re.compile(r"(\d+(us|ms|s|m|h))+")
 _REFERENCE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Z_][A-Z0-9_]*)(?::[?-][^${}]*)?\})")
 _DURATIONS = ("interval", "timeout", "start_period", "start_interval")
-_NUMBER = re.compile(r"-\d+(\.\d+)?")
 
 
 def check_compose(data: Data, variables: frozenset[str]) -> Iterator[str]:
@@ -83,16 +81,3 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from strings(item)
-
-
-def check_flags(engine: Engine, words: list[str]) -> Iterator[str]:
-    """Every flag must be spelled out and known to the pinned version; abbreviations pass argparse, not us."""
-    known = known_flags(engine.id)
-    for word in words:
-        flag, _, _ = word.partition("=")
-        if not flag.startswith("-") or _NUMBER.fullmatch(flag):
-            continue
-        if flag in engine.never:
-            yield f"{flag} must not be used: {engine.never[flag]}"
-        elif flag not in known and flag.replace("--no-", "--", 1) not in known:
-            yield f"{engine.name} {engine.version} has no option {flag}"

@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from deployadvisor import documents
 from deployadvisor.render.airgap import check_airgap
 from deployadvisor.render.check import HasText, Issue, env_names
-from deployadvisor.render.check_compose import check_compose, check_flags, check_references
+from deployadvisor.render.check_compose import check_compose, check_references
+from deployadvisor.render.check_flags import check_flags
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.host import Host

@@ -4,6 +4,7 @@ import pytest
 
 from deployadvisor.catalog.drivers import capability
 from deployadvisor.catalog.engines import Engine, Option, engines, find_engine, known_flags
+from deployadvisor.catalog.flag_changes import changes_of
 from deployadvisor.errors import CatalogError
 
 ENGINES = ["transformers", "ollama", "textgen", "vllm", "lmdeploy", "llama_cpp", "sglang"]
@@ -24,9 +25,9 @@ class TestFlags:
         assert spellings(engines()[name]) - known_flags(name) == set()
 
     def test_removed_flags_are_unknown_and_their_replacements_known(self, name):
-        removed = engines()[name].removed_flags
+        removed = changes_of(name)
         assert set(removed) & known_flags(name) == set()
-        assert {flag for flag in removed.values() if flag} - known_flags(name) == set()
+        assert {change.renamed_to for change in removed.values() if change.renamed_to} - known_flags(name) == set()
 
     def test_dangerous_flags_exist_and_are_never_written(self, name):
         engine = engines()[name]
@@ -43,7 +44,7 @@ class TestFlags:
     "flag", ["--swap-space", "--device", "--task", "--guided-decoding-backend", "--rope-scaling", "--worker-use-ray"]
 )
 def test_vllm_no_longer_knows(flag):
-    assert flag in engines()["vllm"].removed_flags
+    assert flag in changes_of("vllm")
 
 
 @pytest.mark.parametrize("name", ENGINES)

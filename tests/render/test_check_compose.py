@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployadvisor.catalog.engines import engines
-from deployadvisor.render.check_compose import check_compose, check_flags
+from deployadvisor.render.check_compose import check_compose
 
 GOOD: dict[str, Any] = {
     "services": {
@@ -66,30 +65,3 @@ def test_each_fault_is_named(change: Callable[[dict[str, Any]], object], words: 
     found = changed(change)
     assert len(found) == 1
     assert words in found[0]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["Qwen/Qwen3-8B", "--max-model-len", "8192"],
-        ["--max-model-len=8192"],
-        ["--no-enable-prefix-caching"],
-        ["--max-num-seqs", "-1"],
-    ],
-)
-def test_flags_of_the_pinned_version_pass(words: list[str]) -> None:
-    assert list(check_flags(engines()["vllm"], words)) == []
-
-
-@pytest.mark.parametrize(
-    ("engine", "word", "reason"),
-    [
-        ("vllm", "--max-model-le", "no option"),
-        ("vllm", "--swap-space", "no option"),
-        ("lmdeploy", "--tensor-parallel-size", "no option"),
-        ("llama_cpp", "--tools", "must not be used"),
-        ("transformers", "--enable-cors", "must not be used"),
-    ],
-)
-def test_other_flags_are_named(engine: str, word: str, reason: str) -> None:
-    assert [reason in text for text in check_flags(engines()[engine], ["model", word])] == [True]
