@@ -161,6 +161,7 @@ def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment
         yield f"{chosen.model.id}: commercial use {chosen.model.commercial_use}, licence {chosen.model.licence}{note}"
     if chosen.model.trust_remote_code:
         yield f"{chosen.model.id} runs code from its repository (trust_remote_code); review and pin it"
+    yield from _shorter_than_wanted(verdict, planned.plan)
     for gate in ("its_model", "its_gpu", "its_driver"):
         if chosen.attributes.get(gate) == "yes" and (text := chosen.explain(gate)):
             yield text
@@ -169,6 +170,16 @@ def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment
         yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
     if chosen.cards and planned.plan.gpus:
         yield from _warnings_on_cards(verdict, planned.plan, chosen.cards)
+
+
+def _shorter_than_wanted(verdict: Verdict, plan: Plan) -> Iterator[str]:
+    """Requests that the planned context cuts off or refuses."""
+    wanted = verdict.profile.answered("context_tokens")
+    average = sum(verdict.situation.number(name) or 0 for name in ("input_tokens", "output_tokens"))
+    asked = wanted or average
+    if plan.max_model_len and asked > plan.max_model_len:
+        what = "context_tokens" if wanted else "an average request of"
+        yield f"{what} {int(asked):,} was planned for; {plan.model} takes {plan.max_model_len:,} tokens at most"
 
 
 def _warnings_on_cards(verdict: Verdict, plan: Plan, cards: Cards) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from deployadvisor.catalog.engines import Option, PlanField, engines
+from deployadvisor.catalog.engines import Engine, Option, PlanField, engines
 from deployadvisor.catalog.models import Role
 from deployadvisor.catalog.parsers import parsers_for
 from deployadvisor.catalog.precisions import precision_order, precisions
@@ -222,10 +222,16 @@ def _values(chosen: Assessment, setup: _Setup, *, tuned: bool) -> dict[PlanField
         "gpu_layers": "all" if chosen.cards and chosen.cards.vendor != "cpu" else 0,
     }
     if tuned:
-        values |= {"lora_enable": True, "lora_rank": planning("lora_rank") if engine.lora.ranks else None}
+        values |= {"lora_enable": True, "lora_rank": _lora_rank(engine), "lora_targets": "all"}
     if engine.earlier_for(chosen.model.architecture) is None:
         values |= _parsers(engine.id, chosen.model.id)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _lora_rank(engine: Engine) -> int:
+    """The rank that adapters are planned with, or the next that the engine takes."""
+    wanted = int(planning("lora_rank"))
+    return min((rank for rank in engine.lora.ranks or () if rank >= wanted), default=wanted)
 
 
 def _parsers(engine_id: str, model_id: str) -> dict[PlanField, object]:

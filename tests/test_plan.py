@@ -212,3 +212,66 @@ def test_a_cpu_plan_says_what_it_will_run_even_when_memory_is_unknown() -> None:
     plan = recommend(data_sensitivity="confidential", peak_concurrency=1, hardware="none").plan
     assert (plan.precision, plan.gpus) == ("q4_k_m", 0)
     assert plan.max_model_len
+
+
+SGLANG_FIRST = "tests/generated/overlays/sglang-first.yaml"
+LMDEPLOY_FIRST = "docs/examples/overlays/lmdeploy-first.yaml"
+
+
+def test_sglang_is_told_what_adapters_may_change_since_none_is_there_when_it_starts() -> None:
+    advice = ask(customization="adapter", model="Qwen/Qwen3-8B", hardware="1x H100", overlay=SGLANG_FIRST)
+    assert advice.engine == "sglang"
+    assert "--enable-lora" in advice.plan.flags
+    assert value_after(advice.plan.flags, "--max-lora-rank") == "16"
+    assert value_after(advice.plan.flags, "--lora-target-modules") == "all"
+
+
+def test_the_context_has_room_for_requests_longer_than_the_average() -> None:
+    plan = ask(model="Qwen/Qwen2.5-7B-Instruct", hardware="1x H100", input_tokens=3000, output_tokens=400).plan
+    assert plan.max_model_len == 14_336
+    assert value_after(plan.flags, "--max-model-len") == "14336"
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"context_tokens": 100_000}, "context_tokens 100,000 was planned for"),
+        ({"input_tokens": 30_000, "output_tokens": 8_000}, "an average request of 38,000 was planned for"),
+    ],
+)
+def test_a_context_beyond_the_model_is_not_promised_in_silence(answers: dict[str, Any], words: str) -> None:
+    advice = ask(model="Qwen/Qwen2.5-7B-Instruct", hardware="1x H100", **answers)
+    assert advice.plan.max_model_len == 32_768
+    assert any(words in warning and "32,768" in warning for warning in advice.warnings)
+
+
+def test_a_context_that_fits_is_nothing_to_warn_of() -> None:
+    advice = ask(model="Qwen/Qwen2.5-7B-Instruct", hardware="1x H100", context_tokens=32_768)
+    assert not any("at most" in warning for warning in advice.warnings)
+
+
+def test_each_engine_gets_the_share_of_memory_in_its_own_meaning() -> None:
+    plans = {
+        overlay: ask(model="Qwen/Qwen3-8B", hardware="1x H100", overlay=overlay).plan
+        for overlay in (None, LMDEPLOY_FIRST, SGLANG_FIRST)
+    }
+    assert value_after(plans[None].flags, "--gpu-memory-utilization") == "0.92"
+    assert value_after(plans[LMDEPLOY_FIRST].flags, "--cache-max-entry-count") == "0.80"
+    assert 0.8 <= float(value_after(plans[SGLANG_FIRST].flags, "--mem-fraction-static")) < 0.92
+
+
+def test_prefix_caching_is_switched_on_where_it_is_off_by_default() -> None:
+    plan = ask(model="Qwen/Qwen3-8B", hardware="1x H100", overlay=LMDEPLOY_FIRST).plan
+    assert "--enable-prefix-caching" in plan.flags
+    assert (
+        "--disable-radix-cache" not in ask(model="Qwen/Qwen3-8B", hardware="1x H100", overlay=SGLANG_FIRST).plan.flags
+    )
+
+
+def test_code_from_the_repository_runs_only_where_the_model_needs_it_and_a_warning_says_so() -> None:
+    needs = ask(model="baichuan-inc/Baichuan2-13B-Chat", hardware="1x A100 80GB")
+    assert "--trust-remote-code" in needs.plan.flags
+    assert any("runs code from its repository" in warning for warning in needs.warnings)
+    plain = ask(model="Qwen/Qwen3-8B", hardware="1x A100 80GB")
+    assert "--trust-remote-code" not in plain.plan.flags
+    assert not any("runs code from its repository" in warning for warning in plain.warnings)

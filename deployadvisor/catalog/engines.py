@@ -48,6 +48,7 @@ PlanField = Literal[
     "lora_enable",
     "lora_modules",
     "lora_rank",
+    "lora_targets",
     "tool_choice",
     "tool_parser",
     "reasoning_parser",

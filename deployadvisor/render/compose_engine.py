@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.catalog.image_digests import with_digest
 from deployadvisor.driver_gate import build_for
 from deployadvisor.errors import RenderError
 from deployadvisor.render.arguments import container_arguments, pod_arguments
@@ -54,7 +55,7 @@ def image(view: View) -> Data:
         return {"image": f"deployadvisor-{engine.id}:{engine.version}", "build": {"context": "./engine"}}
     variant = _IMAGE_FOR.get(view.vendor, "")
     own = _image_for_the_plan(view) if view.vendor == "nvidia" else None
-    return {"image": own or engine.image_variants.get(variant, engine.image)}
+    return {"image": with_digest(own or engine.image_variants.get(variant, engine.image))}
 
 
 def _image_for_the_plan(view: View) -> str | None:
@@ -175,7 +176,7 @@ def _hub_download(view: View) -> Data:
 def _llama_download(view: View) -> Data:
     """llama.cpp fetches by itself while it starts, so it is started once on the CPU."""
     return {
-        "image": view.engine.image_variants["cpu"],
+        "image": with_digest(view.engine.image_variants["cpu"]),
         "entrypoint": ["sh", f"{SETUP}/fetch.sh"],
         "environment": {"HF_TOKEN": optional("HF_TOKEN")},
         "volumes": [bind("./engine/fetch.sh", f"{SETUP}/fetch.sh"), weights_mount(view)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.catalog.image_digests import without_digest
 from deployadvisor.render import compose_engine
 from deployadvisor.render.compose_proxy import NOBODY
 from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name, selector
@@ -68,7 +69,7 @@ def _beside_its_volume(view: View) -> Data:
 def user_of(view: View) -> User | None:
     """The user without privileges in the plan's image, where it is known to have one."""
     user = view.layout.user
-    return user if user and compose_engine.image(view)["image"] in user.images else None
+    return user if user and without_digest(compose_engine.image(view)["image"]) in user.images else None
 
 
 def _pod_security(view: View) -> Data:

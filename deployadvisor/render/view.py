@@ -11,13 +11,14 @@ from typing import Any
 
 from deployadvisor.catalog.engines import Engine, engines
 from deployadvisor.catalog.gpus import gpus
+from deployadvisor.catalog.image_digests import with_digest
 from deployadvisor.catalog.providers import Provider
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.hosted import MAIN, Deployment, deployments
 from deployadvisor.render.kubernetes_names import dns_label
 from deployadvisor.render.layout import Layout, layout_of
-from deployadvisor.render.manifest import Manifest, Proxy
+from deployadvisor.render.manifest import Manifest, Pin, Proxy
 from deployadvisor.render.quoting import Quoted, trusted
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
 from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
@@ -55,6 +56,10 @@ def visibility(vendor: str, cards: Iterable[object]) -> Mapping[str, str]:
     return {**order, name: ",".join(map(str, cards))}
 
 
+def _by_digest(pin: Pin) -> Pin:
+    return pin.model_copy(update={"image": with_digest(pin.image)}) if pin.image else pin
+
+
 @dataclass(frozen=True)
 class View:
     """One bundle as its templates see it. ``targets`` ends with the one that serves, if any."""
@@ -74,7 +79,7 @@ class View:
     @cached_property
     def versions(self) -> Mapping[str, Any]:
         """Pinned tools of all targets by name."""
-        return {name: pin for one in self.targets for name, pin in one.versions.items()}
+        return {name: _by_digest(pin) for one in self.targets for name, pin in one.versions.items()}
 
     @cached_property
     def project(self) -> str:

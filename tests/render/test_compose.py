@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from deployadvisor.catalog.engines import engines
+from deployadvisor.catalog.image_digests import image_digests, with_digest
 from deployadvisor.errors import RenderError
 from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check_compose import strings
-from tests.render.factory import ENGINES, FLAGS, GGUF_ENGINES, served, tuned
+from tests.render.factory import ENGINES, FLAGS, GGUF_ENGINES, hosted, served, tuned
 from tests.render.reading import engine_command, interpolated, yaml_of
 
 
@@ -107,7 +108,7 @@ def test_lmdeploy_takes_the_backend_of_the_plan() -> None:
     [
         ({}, "openmmlab/lmdeploy:v0.18.0-cu12.8"),
         ({"gpu": "b200"}, "openmmlab/lmdeploy:v0.18.0-cu13.0"),
-        ({"engine_version": "0.14.0"}, "openmmlab/lmdeploy:v0.14.0-cu12.8"),
+        ({"engine_version": "0.14.0"}, with_digest("openmmlab/lmdeploy:v0.14.0-cu12.8")),
         ({"engine_version": "0.18.0"}, "openmmlab/lmdeploy:v0.18.0-cu12.8"),
     ],
 )
@@ -181,7 +182,7 @@ def test_a_slice_is_named_by_its_uuid_which_the_user_gives() -> None:
 def test_amd_cards_are_devices_and_a_rocm_image(engine_id: str) -> None:
     service = yaml_of(render(served(engine_id, gpu="mi300x")), "compose.yaml")["services"]["engine"]
     assert service["devices"] == ["/dev/kfd", "/dev/dri"]
-    assert service["image"] == engines()[engine_id].image_variants["rocm"]
+    assert service["image"] == with_digest(engines()[engine_id].image_variants["rocm"])
     assert "deploy" not in service
 
 
@@ -193,7 +194,7 @@ def test_an_engine_without_a_rocm_image_is_refused() -> None:
 @pytest.mark.parametrize("engine_id", ["ollama", "llama_cpp"])
 def test_without_cards_the_cpu_image_runs(engine_id: str) -> None:
     service = yaml_of(render(served(engine_id, cards=0)), "compose.yaml")["services"]["engine"]
-    assert service["image"] == engines()[engine_id].image_variants["cpu"]
+    assert service["image"] == with_digest(engines()[engine_id].image_variants["cpu"])
     assert "deploy" not in service
     assert "devices" not in service
 
@@ -275,3 +276,22 @@ def test_the_adapter_is_served_beside_the_base_model(
 
 def test_turbomind_gets_no_adapter() -> None:
     assert "compose.adapter.yaml" not in render(tuned("lmdeploy", backend="turbomind"))
+
+
+@pytest.mark.parametrize(
+    ("advice", "service", "image"),
+    [
+        (served("ollama"), "engine", "ollama/ollama:0.33.0"),
+        (served("vllm"), "proxy", "caddy:2.11.4-alpine"),
+        (hosted("openai"), "gateway", "ghcr.io/berriai/litellm:v1.104.1"),
+    ],
+)
+def test_an_image_is_named_by_its_digest_too_where_one_is_known(advice: Any, service: str, image: str) -> None:
+    target = "gateway" if service == "gateway" else "compose"
+    data = yaml_of(render(advice, [target]), "compose.yaml")
+    assert data["services"][service]["image"] == f"{image}@{image_digests()[image].digest}"
+
+
+def test_an_image_without_a_known_digest_keeps_its_tag() -> None:
+    data = yaml_of(render(served("vllm"), ["compose"]), "compose.yaml")
+    assert data["services"]["engine"]["image"] == "vllm/vllm-openai:v0.33.0"
