@@ -36,10 +36,10 @@ def image_registries() -> tuple[str, ...]:
     'registry-1.docker.io'
     """
     images = [image for engine in engines().values() for image in (engine.image, *engine.image_variants.values())]
-    return tuple(dict.fromkeys(_registry(image) for image in images if image))
+    return tuple(dict.fromkeys(registry_of(image) for image in images if image))
 
 
-def _registry(image: str) -> str:
+def registry_of(image: str) -> str:
     """A first part with a dot is a host; without one the image is on Docker Hub."""
     first, slash, _ = image.partition("/")
     return first if slash and "." in first else _DOCKER_HUB

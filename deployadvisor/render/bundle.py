@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from deployadvisor.errors import RenderError
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render import artefacts, readme
+from deployadvisor.render.carried import carried_over
 from deployadvisor.render.changes import FolderDiff, WriteReport, digest
 from deployadvisor.render.check import Issue, check_files
 from deployadvisor.render.check_compose import strings
@@ -18,6 +19,7 @@ from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
+from deployadvisor.render.preflight import requirements_of
 from deployadvisor.render.record import RECORD, record_of
 from deployadvisor.render.semantic import semantic_issues
 from deployadvisor.render.targets import available_targets, chosen_proxy, default_targets, select
@@ -41,6 +43,8 @@ class Bundle(Mapping[str, RenderedFile]):
 
     files: Mapping[str, RenderedFile]
     targets: tuple[str, ...]
+    carry: Callable[[Path], Mapping[str, str]] = field(default=lambda _: {}, compare=False)
+    """Texts that take in what people and checks wrote into a folder since; never in conflict."""
 
     def __getitem__(self, path: str) -> RenderedFile:
         """The file at ``path``."""
@@ -60,11 +64,19 @@ class Bundle(Mapping[str, RenderedFile]):
         Files that the user edited stay as they are. Where the new rendering differs too, RenderError names them,
         unless ``keep_edits`` keeps them or ``force`` overwrites them. ``force`` also takes a foreign folder.
         """
-        return write_folder(self.files, Path(folder), force=force, keep_edits=keep_edits)
+        carried = self._carried(Path(folder))
+        files = {**self.files, **carried}
+        return write_folder(files, Path(folder), force=force, keep_edits=keep_edits, carried=frozenset(carried))
 
     def diff(self, folder: Path | str, force: bool = False, keep_edits: bool = False) -> FolderDiff:
         """What ``write`` would change, as a report and unified diffs; touches nothing."""
-        return diff_folder(self.files, Path(folder), force=force, keep_edits=keep_edits)
+        carried = self._carried(Path(folder))
+        files = {**self.files, **carried}
+        return diff_folder(files, Path(folder), force=force, keep_edits=keep_edits, carried=frozenset(carried))
+
+    def _carried(self, folder: Path) -> Mapping[str, RenderedFile]:
+        texts = self.carry(folder) if (folder / RECORD).is_file() else {}
+        return {name: RenderedFile(text) for name, text in texts.items() if name in self.files}
 
 
 def render(
@@ -90,7 +102,8 @@ def render(
     chosen = tuple(one.id for one in view.targets)
     digests = {path: digest(file.text.encode()) for path, file in files.items()}
     files[RECORD] = RenderedFile(record_of(advice, chosen, targets or (), digests, view.proxy).to_yaml())
-    return Bundle(MappingProxyType(files), chosen)
+    needs = requirements_of(view) if view.serving is not None else None
+    return Bundle(MappingProxyType(files), chosen, lambda folder: carried_over(advice, needs, folder))
 
 
 def _target_files(view: View) -> Iterator[tuple[str, RenderedFile]]:

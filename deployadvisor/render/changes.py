@@ -89,9 +89,20 @@ def inside(folder: Path, name: str) -> Path:
     return place
 
 
-def compare(files: Mapping[str, Writable], folder: Path, recorded: Mapping[str, str]) -> WriteReport:
-    """Sort all files, rendered now or recorded, by what becomes of them."""
-    kinds = {name: _kind(inside(folder, name), file, recorded.get(name)) for name, file in files.items()}
+def compare(
+    files: Mapping[str, Writable],
+    folder: Path,
+    recorded: Mapping[str, str],
+    carried: frozenset[str] = frozenset(),
+) -> WriteReport:
+    """Sort all files, rendered now or recorded, by what becomes of them.
+
+    A file that is ``carried`` holds the user's changes, and replaces what is there.
+    """
+    ours = carried | {RECORD}
+    kinds = {
+        name: _kind(inside(folder, name), file, recorded.get(name), ours=name in ours) for name, file in files.items()
+    }
     gone = {name: inside(folder, name) for name in recorded if name not in files}
     there = {name: place for name, place in gone.items() if os.path.lexists(place)}
     removed = tuple(name for name, place in there.items() if _digest_at(place) == recorded[name])
@@ -99,7 +110,7 @@ def compare(files: Mapping[str, Writable], folder: Path, recorded: Mapping[str, 
     return WriteReport(**by_kind, removed=removed, kept=tuple(name for name in there if name not in removed))
 
 
-def _kind(place: Path, file: Writable, recorded: str | None) -> Kind:
+def _kind(place: Path, file: Writable, recorded: str | None, *, ours: bool) -> Kind:
     if not place.exists():
         return "created"
     if not place.is_file():
@@ -107,7 +118,7 @@ def _kind(place: Path, file: Writable, recorded: str | None) -> Kind:
     here, new = digest(place.read_bytes()), digest(file.text.encode())
     if here == new:
         return "unchanged"
-    if here == recorded or place.name == RECORD:
+    if here == recorded or ours:
         return "updated"
     return "edited" if new == recorded else "conflicts"
 

@@ -21,19 +21,24 @@ from deployadvisor.render.update import cut_short, locked, recover, stage, updat
 
 
 def write_folder(
-    files: Mapping[str, Writable], folder: Path, *, force: bool = False, keep_edits: bool = False
+    files: Mapping[str, Writable],
+    folder: Path,
+    *,
+    force: bool = False,
+    keep_edits: bool = False,
+    carried: frozenset[str] = frozenset(),
 ) -> WriteReport:
     """Write ``files`` into ``folder``; raises RenderError and changes nothing when that would lose something.
 
     Where both the user and the new rendering changed a file, ``force`` takes the new one and ``keep_edits`` the
-    user's.
+    user's. ``carried`` files hold the user's changes already.
     """
     folder = Path(os.path.realpath(folder))
     _refuse_unfit(folder)
     try:
         with locked(folder):
             recover(folder)
-            report = _planned(files, folder, force=force, keep_edits=keep_edits)
+            report = _planned(files, folder, carried, force=force, keep_edits=keep_edits)
             _refuse_conflicts(report)
             _write(files, folder, report)
     except OSError as error:
@@ -44,7 +49,12 @@ def write_folder(
 
 
 def diff_folder(
-    files: Mapping[str, Writable], folder: Path, *, force: bool = False, keep_edits: bool = False
+    files: Mapping[str, Writable],
+    folder: Path,
+    *,
+    force: bool = False,
+    keep_edits: bool = False,
+    carried: frozenset[str] = frozenset(),
 ) -> FolderDiff:
     """What ``write_folder`` would do; touches nothing, and lists conflicts instead of refusing them."""
     folder = Path(os.path.realpath(folder))
@@ -53,7 +63,7 @@ def diff_folder(
     if cut_short(folder):
         raise RenderError(f"an update of {folder} was cut short", remedy="render without --diff puts its files back")
     try:
-        report = _planned(files, folder, force=force, keep_edits=keep_edits)
+        report = _planned(files, folder, carried, force=force, keep_edits=keep_edits)
         return changes.diff(files, folder, report)
     except OSError as error:
         raise RenderError(f"cannot read {folder}: {error.strerror or error}") from error
@@ -68,8 +78,10 @@ def _refuse_unfit(folder: Path) -> None:
         raise RenderError(f"{folder} is not writable")
 
 
-def _planned(files: Mapping[str, Writable], folder: Path, *, force: bool, keep_edits: bool) -> WriteReport:
-    report = changes.compare(files, folder, _recorded(folder, force))
+def _planned(
+    files: Mapping[str, Writable], folder: Path, carried: frozenset[str], *, force: bool, keep_edits: bool
+) -> WriteReport:
+    report = changes.compare(files, folder, _recorded(folder, force), carried)
     return changes.settled(report, force=force, keep_edits=keep_edits)
 
 

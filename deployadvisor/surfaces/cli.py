@@ -1,7 +1,7 @@
 """The ``deployadvisor`` command: its group, how errors are shown, and the exit codes.
 
-Exit codes: 0 decided, 1 ``--diff`` found changes, 2 bad input (nothing written), 3 blocked, 4 open. With ``--json``
-only JSON goes to stdout, errors included.
+Exit codes: 0 decided, 1 ``--diff`` found changes or a preflight failed, 2 bad input (nothing written), 3 blocked,
+4 open. With ``--json`` only JSON goes to stdout, errors included.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMANDS = {
     "probe": "Show accelerators, memory, driver and host of this machine.",
     "estimate": "Estimate the memory a model needs.",
     "render": "Render the deployment folder of a profile or of a saved answer, or render a folder again.",
-    "checklist": "Print the pre-project checklist.",
+    "checklist": "Print the pre-project checklist; with --run, check this machine.",
     "rules": "Show, test, check, compare and document the rules.",
     "sweep": "Decide for a grid or a table of profiles.",
     "catalog": "List models, gpus, engines, providers or regulations.",

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deployadvisor.checklist.document import escape, markdown
+from deployadvisor.checklist.document import markdown
 from deployadvisor.checklist.entries import placeholders
 from deployadvisor.checklist.evidence import gather
 from deployadvisor.checklist.items import applying, load_items
+from deployadvisor.checklist.markup import escape
 from deployadvisor.recommendation import Duty
 
 from .answers import answer, card, hosted, machine, memory, private
@@ -50,7 +51,8 @@ def test_an_item_shows_why_how_owner_and_proof() -> None:
         "be processed.\n"
         "  - Owner: Data owner\n"
         "  - From the decision: data_sensitivity public (answered)\n"
-        "  - Proven: The profile states that even the most sensitive text is public, so nothing has to stay.\n"
+        "  - Proven: The profile states that even the most sensitive text is public, so nothing has to stay. "
+        "<!-- proven -->\n"
     ) in text
 
 
