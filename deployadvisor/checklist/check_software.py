@@ -14,7 +14,8 @@ _GROUP_OR_OTHERS = re.compile(r"^-...(?!------)")
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _UNKNOWN_IMAGE = re.compile(r"no such manifest|manifest unknown|not found|denied|unauthorized", re.IGNORECASE)
 _TOKEN_FILE = ".cache/huggingface/token"  # noqa: S105 - where the token lies, not the token
-_RESOURCES = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
+RESOURCES = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
+"""What a cluster calls the cards of each maker."""
 
 
 def settings(asked: Asked) -> Found:
@@ -156,7 +157,7 @@ def kubectl(asked: Asked) -> Found:
 def cluster_cards(asked: Asked) -> Found:
     """How many pods of the plan the nodes have cards for."""
     needs, each = asked.needs, max(1, asked.needs.cards.replica)
-    resource = _RESOURCES.get(needs.cards.vendor, _RESOURCES["nvidia"])
+    resource = RESOURCES.get(needs.cards.vendor, RESOURCES["nvidia"])
     answer = asked.run("kubectl", "get", "nodes", "--output", "json")
     rows = _items(answer.text)
     if not answer.succeeded or rows is None:

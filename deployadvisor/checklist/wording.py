@@ -78,6 +78,8 @@ class Wordings(_Part):
     form: Literal["deployadvisor/preflight-checks@1"] = Field(alias="schema")
     checked_on: str
     statuses: Mapping[Status, Words]
+    headings: tuple[Words, Words, Words]
+    """Of a table of results: check, status, evidence."""
     limits: Mapping[str, Limit]
     checks: Mapping[str, Check]
 

@@ -20,6 +20,7 @@ from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes_page import Cluster
 from deployadvisor.render.layout import Trouble
+from deployadvisor.render.preflight_script import Script
 from deployadvisor.render.view import View
 from deployadvisor.site import planned_group
 from deployadvisor.sizing.cards import card_groups
@@ -41,6 +42,7 @@ def context(view: View) -> Mapping[str, Any]:
         "door": Door(view),
         "cluster": Cluster(view),
         "airgap": Airgap(view),
+        "preflight": Script(view),
         "advice": advice,
         "plan": advice.plan,
         "lang": advice.lang,
