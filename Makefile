@@ -9,7 +9,7 @@ DATA := rules templates deployadvisor/catalog/data docs/examples
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports rules diff docs fresh slow meta bench clean
+.PHONY: help demo test check lint types imports rules diff docs fresh slow meta e2e bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,8 +64,18 @@ $(VENV)/.meta: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[meta]'
 	@touch $@
 
+e2e: $(VENV)/.e2e ## start what is rendered for real, chat with it, tune it and serve the result (installs PyTorch)
+	@$(PYTEST) -rs -m e2e $(E2E_OPTIONS) tests/e2e
+
+$(VENV)/.e2e: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[e2e]'
+	@wheel=$$($(BIN)/python -m pip cache list --format=abspath llama_cpp_python 2>/dev/null | head -n 1); \
+	if [ -z "$$wheel" ]; then echo "llama-cpp-python was not compiled here before; what it would serve is skipped"; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt "$$wheel" -e '.[gguf]'; fi
+	@touch $@
+
 slow: $(READY) ## tests that build the wheel or call other programs
-	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta"
+	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta and not e2e"
 
 bench: $(READY) ## print the benchmarks
 	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks

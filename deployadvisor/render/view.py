@@ -163,9 +163,9 @@ class View:
         """What clients put into ``model``."""
         if self.hosted:
             return MAIN
-        # What was carried over keeps the name under which it was published, where the engine takes a name.
-        named = self.source if "served_name" in self.engine.flags else self.weights
-        base = self.base_weights if self.tuned else named
+        # Where the engine takes a name, what was carried over or merged keeps the one it was published under.
+        named = self.base_weights if self.tuned else self.source
+        base = named if "served_name" in self.engine.flags else self.weights
         return served_name(self.engine, base, in_container=not self.on_host)
 
     @cached_property

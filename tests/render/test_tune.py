@@ -69,6 +69,20 @@ def readme(advice: Recommendation) -> str:
     return render(advice)["README.md"].text
 
 
+@pytest.mark.parametrize(
+    ("target", "start"), [("shell", "`./stop.sh && ./setup.sh && ./start.sh`"), ("systemd", "`sudo ./install.sh`")]
+)
+def test_without_containers_the_merged_model_is_rendered_for_and_started(target: str, start: str) -> None:
+    text = render(tuned("transformers", model="/srv/base"), [target, "tune"])["README.md"].text
+    assert f"render again with the path of `tune/output/merged` as `model` and `--keep-edits`, {start}" in text
+
+
+def test_parity_asks_for_the_merged_model_where_its_name_is_another() -> None:
+    text = readme(tuned("transformers"))
+    assert "parity.py --cpu --model /models/model\n" in text
+    assert "parity.py --cpu\n" in readme(tuned("vllm"))
+
+
 def test_training_takes_equal_cards_and_the_plans_own_where_others_are_busier() -> None:
     assert "CUDA_VISIBLE_DEVICES=0,1,2,3 .venv/bin/accelerate launch --num_processes 4" in readme(
         tuned("vllm", machine_cards=4, used=(1, 2))

@@ -46,6 +46,12 @@ def model_path(name: str) -> str:
     return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
 
 
+def let_read(folder: Path) -> None:
+    """Let other accounts read the saved model: weights are written for this one alone, and an engine has its own."""
+    for path in folder.iterdir():
+        path.chmod(path.stat().st_mode | 0o444)
+
+
 def best_dtype(cpu: bool) -> str:
     """bfloat16 where the card has it, float16 on older cards, float32 on a CPU."""
     import torch

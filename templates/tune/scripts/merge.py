@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 import torch
-from common import ADAPTER, HERE, MERGED, model_path, read_recipe
+from common import ADAPTER, HERE, MERGED, let_read, model_path, read_recipe
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -30,6 +30,7 @@ def main() -> None:
     merged = PeftModel.from_pretrained(base, str(ADAPTER)).merge_and_unload()
     merged.save_pretrained(str(MERGED))
     AutoTokenizer.from_pretrained(str(ADAPTER)).save_pretrained(str(MERGED))
+    let_read(MERGED)
     print(f"saved {MERGED.relative_to(HERE)}")
 
 

@@ -4,6 +4,7 @@ Both answer the same prompts greedily. Small differences late in an answer are r
 words is a wrong chat template, a wrong adapter or a quantisation that hurts.
 
     API_KEY=… python parity.py             the service of recipe.json against output/merged
+    API_KEY=… python parity.py --model NAME --base-url http://127.0.0.1:8081/v1      under another name or port
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -75,8 +77,13 @@ def ask(base_url: str, model: str, prompt: list[dict[str, str]], limit: int) -> 
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {os.environ.get('API_KEY', 'none')}"},
     )
-    with urllib.request.urlopen(request, timeout=300) as answer:
-        message = json.load(answer)["choices"][0]["message"]
+    try:
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            message = json.load(answer)["choices"][0]["message"]
+    except urllib.error.HTTPError as error:
+        raise SystemExit(f"FAIL  {base_url} answered HTTP {error.code}: {error.read(300)!r}") from error
+    except urllib.error.URLError as error:
+        raise SystemExit(f"FAIL  {base_url} cannot be reached: {error.reason}") from error
     return (message.get("content") or "").strip()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import ADAPTER, HERE, MERGED, best_dtype, model_path, read_conversations, read_recipe
+from common import ADAPTER, HERE, MERGED, best_dtype, let_read, model_path, read_conversations, read_recipe
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoTokenizer, BitsAndBytesConfig
@@ -40,6 +40,8 @@ def main() -> None:
     trainer.train()
     target = MERGED if method == "full" else ADAPTER
     trainer.save_model(str(target))
+    if trainer.is_world_process_zero():
+        let_read(target)
     print(f"saved {target.relative_to(HERE)}")
 
 
