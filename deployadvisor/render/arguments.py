@@ -17,9 +17,11 @@ def container_arguments(engine: Engine, layout: Layout, weights: Weights, served
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 
-def pod_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
+def pod_arguments(
+    engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan, port: int | None = None
+) -> list[str]:
     """The command in a pod, on the loopback address that it shares with the proxy alone."""
-    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "127.0.0.1")
+    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "127.0.0.1", port)
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 

@@ -19,6 +19,7 @@ from deployadvisor.errors import DocumentError
 from deployadvisor.render.check_units import check_unit
 
 _LEFTOVER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
+_GO_BRACES = "{{`{{`}}"  # what Go templates, which KServe makes of its resources, turn into two braces
 _ENV_LINE = re.compile(r"(?P<comment>#\s*)?(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>.*)")
 _HOLLOW = ("None", "TODO", "FIXME", "CHANGEME")
 
@@ -61,7 +62,9 @@ def _problems(path: str, text: str, allowed: str) -> Iterator[str]:
     if name.suffix == ".yaml":
         yield from _hollow_values(text, path, allowed)
     if name.suffix not in (".json", ".jsonl", ".py"):
-        marks = (mark for mark in _LEFTOVER.findall(text) if _bare(mark) not in _bare(allowed))
+        marks = (
+            mark for mark in _LEFTOVER.findall(text.replace(_GO_BRACES, "{{")) if _bare(mark) not in _bare(allowed)
+        )
         yield from (f"template mark left over: {mark}" for mark in marks)
 
 

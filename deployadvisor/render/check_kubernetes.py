@@ -98,10 +98,15 @@ def _container_problems(container: Data, pod: Data, engine: Engine) -> Iterator[
     yield from _security_problems(container.get("securityContext", {}), pod.get("securityContext", {}))
     yield from _resource_problems(container.get("resources", {}))
     yield from _mount_problems(container, pod)
-    ports = {port["name"] for port in container.get("ports", ())}
+    ports = {port["name"] for port in container.get("ports", ())} | _numbers(pod)
     for name in _PROBES:
         for problem in _probe_problems(container.get(name), ports, engine):
             yield f"{name} {problem}"
+
+
+def _numbers(pod: Data) -> set[str | int]:
+    """Ports of all containers, which share one address."""
+    return {port["containerPort"] for one in pod["containers"] for port in one.get("ports", ())}
 
 
 def _security_problems(own: Data, of_pod: Data) -> Iterator[str]:
@@ -145,12 +150,12 @@ def _mount_problems(container: Data, pod: Data) -> Iterator[str]:
     yield from (f"mounts {place} twice" for place in sorted({one for one in places if places.count(one) > 1}))
 
 
-def _probe_problems(probe: Data | None, ports: set[str], engine: Engine) -> Iterator[str]:
+def _probe_problems(probe: Data | None, ports: set[str | int], engine: Engine) -> Iterator[str]:
     if probe is None:
         return
     asked = probe.get("httpGet") or probe.get("tcpSocket")
     if asked and asked["port"] not in ports:
-        yield f"asks port {asked['port']}, which the container does not name"
+        yield f"asks port {asked['port']}, which no container names"
     if "httpGet" in probe and probe["httpGet"].get("path") not in (_PROXY_HEALTH, engine.health_path):
         yield f"asks {probe['httpGet'].get('path')}, which is no path of health"
     words = " ".join(probe.get("exec", {}).get("command", ()))

@@ -70,9 +70,8 @@ def command(view: View) -> Data:
     """The command line of the engine; engines that are set up by variables have none."""
     if not view.engine.flags:
         return {}
-    plan = view.advice.plan
-    arguments = pod_arguments if view.in_pod else container_arguments
-    return {"command": arguments(view.engine, view.layout, view.weights, view.served_name, plan)}
+    told = (view.engine, view.layout, view.weights, view.served_name, view.advice.plan)
+    return {"command": pod_arguments(*told, view.engine_listens) if view.in_pod else container_arguments(*told)}
 
 
 def environment(view: View, index: int = 0) -> Data:
@@ -107,7 +106,7 @@ def weights_mount(view: View) -> Data:
 
 def healthcheck(view: View) -> Data:
     """Asks the engine itself, with what its image has on board; loading is given time."""
-    url = f"http://127.0.0.1:{view.engine.port}{view.engine.health_path}"
+    url = f"http://127.0.0.1:{view.engine_listens}{view.engine.health_path}"
     tests = {
         "curl": ["CMD", "curl", "--fail", "--silent", "--output", "/dev/null", url],
         "python": ["CMD", "python3", "-c", f"import urllib.request as r; r.urlopen('{url}', timeout=4)"],

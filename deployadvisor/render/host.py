@@ -18,7 +18,8 @@ from deployadvisor.errors import RenderError
 from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.compose_engine import card_numbers
 from deployadvisor.render.layout import OnHost
-from deployadvisor.render.view import View, visibility
+from deployadvisor.render.view import View
+from deployadvisor.render.visibility import visibility
 
 LOADING_S = 1800
 """Compiling and warming up may take this long, as the health check of a container allows."""

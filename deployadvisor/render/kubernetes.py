@@ -15,10 +15,10 @@ from deployadvisor.render.view import View
 
 Data = dict[str, Any]
 
-FOLDER = PurePosixPath("kubernetes")
 KUSTOMIZATION = "kustomization.yaml"
-NOT_APPLIED = (KUSTOMIZATION, "placement.yaml", "scaling-keda.yaml")
-"""Files beside those that are applied: what ties them together, a patch, and what needs KEDA."""
+PLACEMENT = "placement.yaml"
+NOT_APPLIED = (KUSTOMIZATION, PLACEMENT, "scaling-keda.yaml", "names.yaml", "route.yaml", "route-ingress.yaml")
+"""Files beside those that are applied: what ties them together, a patch, and what waits for a decision."""
 
 _PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 
@@ -26,20 +26,25 @@ _PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 def deployment(view: View) -> Data:
     """The replicas of the plan. An update ends old pods first, because no cards are left for new ones beside them."""
     plan, sizes = view.advice.plan, sizes_of(view.advice, view.engine)
-    one_by_one = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": meta(view),
         "spec": {
             "replicas": plan.replicas,
-            "strategy": one_by_one if plan.replicas > 1 else {"type": "Recreate"},
+            "strategy": strategy(plan.replicas),
             # Otherwise a rollout counts as failed after ten minutes, while the weights are still being fetched.
             "progressDeadlineSeconds": sizes.fetch_s + sizes.start_s,
             "selector": {"matchLabels": selector(view.cluster_name)},
             "template": pod_template(view),
         },
     }
+
+
+def strategy(replicas: int) -> Data:
+    """How an update goes where no cards are left beside those in use."""
+    one_by_one = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    return one_by_one if replicas > 1 else {"type": "Recreate"}
 
 
 def storage(view: View) -> Data:
@@ -71,7 +76,7 @@ def disruption_budget(view: View) -> Data | None:
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": meta(view),
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": selector(view.cluster_name)}},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": view.workload.answering}},
     }
 
 
@@ -116,10 +121,10 @@ def kustomization(view: View) -> Data:
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [str(_inside(one)) for one in files if _is_resource(one, view)],
-        "patches": [{"path": NOT_APPLIED[1]}],
+        "resources": [_inside(one, view) for one in files if _is_resource(one, view)],
+        "patches": [{"path": PLACEMENT}],
         "configMapGenerator": [
-            {"name": f"{view.cluster_name}-{part}", "files": _members(files, part)}
+            {"name": f"{view.cluster_name}-{part}", "files": _members(files, part, view)}
             for part in (PROXY_CONFIG, ENGINE_FILES)
         ],
     }
@@ -128,17 +133,22 @@ def kustomization(view: View) -> Data:
 def _files(view: View) -> list[FileEntry]:
     entries = view.serving.files if view.serving else ()
     wanted = (one for one in entries if not one.engines or view.engine.id in one.engines)
-    return [one for one in wanted if PurePosixPath(one.path).is_relative_to(FOLDER)]
+    return [one for one in wanted if PurePosixPath(one.path).is_relative_to(folder_of(view))]
 
 
-def _inside(entry: FileEntry) -> PurePosixPath:
-    return PurePosixPath(entry.path).relative_to(FOLDER)
+def folder_of(view: View) -> PurePosixPath:
+    """The folder of the manifests, named after the target."""
+    return PurePosixPath(view.serving.id if view.serving else "kubernetes")
 
 
-def _members(files: list[FileEntry], part: str) -> list[str]:
-    return [str(_inside(one)) for one in files if _inside(one).parts[0] == part]
+def _inside(entry: FileEntry, view: View) -> str:
+    return str(PurePosixPath(entry.path).relative_to(folder_of(view)))
+
+
+def _members(files: list[FileEntry], part: str, view: View) -> list[str]:
+    return [inside for inside in (_inside(one, view) for one in files) if inside.startswith(f"{part}/")]
 
 
 def _is_resource(entry: FileEntry, view: View) -> bool:
     left_out = entry.data == "kubernetes_disruption" and disruption_budget(view) is None
-    return entry.data is not None and str(_inside(entry)) not in NOT_APPLIED and not left_out
+    return entry.data is not None and _inside(entry, view) not in NOT_APPLIED and not left_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 _LONGEST = 40
 """Leaves room within the 63 signs of a DNS label for what is added: ``-fetch-egress``, the hash of a ConfigMap."""
@@ -32,6 +33,52 @@ def dns_label(text: str) -> str:
 def selector(name: str) -> dict[str, str]:
     """Labels that pick the pods of this deployment; a selector can never be changed, so it holds nothing that may."""
     return {"app.kubernetes.io/name": "llm", "app.kubernetes.io/instance": name}
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What makes and runs the pods of a deployment, and how they are told from others."""
+
+    resource: str
+    """The object that is applied, as kubectl is told it."""
+    runs: str
+    """The object that runs the pods."""
+    container: str
+    """The engine's container."""
+    pods: dict[str, str]
+    """Labels of all its pods."""
+    answering: dict[str, str]
+    """Labels of the pods that answer requests."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the object that is applied."""
+        return self.resource.partition("/")[0]
+
+
+def deployment(name: str) -> Workload:
+    """A plain Deployment."""
+    return Workload(f"deploy/{name}", f"deploy/{name}", "engine", selector(name), selector(name))
+
+
+def predictor(name: str) -> Workload:
+    """The Deployment that KServe makes of an InferenceService; its pods have the labels of the service."""
+    made = f"deploy/{name}-predictor"
+    return Workload(f"inferenceservice/{name}", made, "kserve-container", selector(name), selector(name))
+
+
+def llm_service(name: str) -> Workload:
+    """The Deployment that KServe makes of an LLMInferenceService, whose pods have labels of KServe's own."""
+    pods = {"app.kubernetes.io/part-of": "llminferenceservice", "app.kubernetes.io/instance": name}
+    answering = {**pods, "kserve.io/component": "workload"}
+    return Workload(f"llminferenceservice/{name}", f"deploy/{name}-kserve", "main", pods, answering)
+
+
+def workload(target: str, engine_id: str, name: str) -> Workload:
+    """What a target makes of an engine."""
+    if target != "kserve":
+        return deployment(name)
+    return llm_service(name) if engine_id == "vllm" else predictor(name)
 
 
 def labels(name: str, engine_id: str, version: str) -> dict[str, str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployadvisor.render.kubernetes_names import client_label, labels, scraper_label, selector
+from deployadvisor.render.kubernetes_names import client_label, labels, scraper_label
 from deployadvisor.render.view import View
 
 Data = dict[str, Any]
 
-_SERVICE_PORT = 80
+SERVICE_PORT = 80
 _HTTPS, _DNS = 443, 53
 _NODE_LOCAL_DNS = "169.254.20.10"  # where NodeLocal DNSCache listens on every node
 
@@ -23,14 +23,14 @@ def meta(view: View, suffix: str = "") -> Data:
 
 def service(view: View) -> Data:
     """Reaches the proxies, from inside the cluster only."""
-    ports = [{"name": "http", "port": _SERVICE_PORT, "targetPort": "http"}]
+    ports = [{"name": "http", "port": SERVICE_PORT, "targetPort": "http"}]
     if view.metrics_port:
         ports.append({"name": "metrics", "port": view.metrics_port, "targetPort": "metrics"})
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": meta(view),
-        "spec": {"type": "ClusterIP", "selector": selector(view.cluster_name), "ports": ports},
+        "spec": {"type": "ClusterIP", "selector": view.workload.answering, "ports": ports},
     }
 
 
@@ -40,21 +40,22 @@ def network_policy(view: View) -> Data:
     ingress = [_from(client_label(name), "http")]
     if view.metrics_port:
         ingress.append(_from(scraper_label(name), "metrics"))
-    return _policy(view, "", ingress=ingress, egress=[_dns()])
+    return policy(view, "", ingress=ingress, egress=[_dns()])
 
 
 def fetch_egress(view: View) -> Data:
     """Adds the way to the weights. Policies add up, so deleting this one shuts the way again."""
-    return _policy(view, "-fetch-egress", egress=[{"ports": [{"protocol": "TCP", "port": _HTTPS}]}])
+    return policy(view, "-fetch-egress", egress=[{"ports": [{"protocol": "TCP", "port": _HTTPS}]}])
 
 
-def _policy(view: View, suffix: str, **rules: list[Data]) -> Data:
+def policy(view: View, suffix: str, **rules: list[Data]) -> Data:
+    """A policy for all pods of the deployment."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": meta(view, suffix),
         "spec": {
-            "podSelector": {"matchLabels": selector(view.cluster_name)},
+            "podSelector": {"matchLabels": view.workload.pods},
             "policyTypes": [direction.capitalize() for direction in rules],
             **rules,
         },

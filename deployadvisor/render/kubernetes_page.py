@@ -46,6 +46,22 @@ class Cluster:
         return {"fetch": _whole("fetch_mib_s"), "read": _whole("volume_read_mib_s"), "warm_up_min": warm_up_min}
 
     @property
+    def file(self) -> str:
+        """The file with the pod."""
+        if not self.view.on_kserve:
+            return "kubernetes/deployment.yaml"
+        return f"kserve/{'llm-' if self.view.engine.id == 'vllm' else ''}inference-service.yaml"
+
+    @property
+    def apply(self) -> str:
+        """Commands that bring a change of the pod to KServe, which starts vLLM's new pods before it ends the old."""
+        apply, resource = "kubectl apply -k kserve/", self.view.workload.resource
+        if self.view.engine.id != "vllm":
+            return apply
+        stop = f"kubectl annotate {resource} serving.kserve.io/stop"
+        return f"{stop}=true --overwrite && {apply} && {stop}-"
+
+    @property
     def secret(self) -> str:
         """The Secret with the key of the clients."""
         return secret_name(self.view.cluster_name)

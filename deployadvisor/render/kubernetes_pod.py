@@ -7,7 +7,7 @@ from typing import Any
 from deployadvisor.catalog.image_digests import without_digest
 from deployadvisor.render import compose_engine
 from deployadvisor.render.compose_proxy import NOBODY
-from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name, selector
+from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name
 from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
 from deployadvisor.render.layout import User
 from deployadvisor.render.view import View
@@ -19,6 +19,9 @@ PROXY_CONFIG, ENGINE_FILES = "proxy", "engine"
 
 _RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 _ROOT_HOME = "/root"
+LLM_HOME = "/home"
+"""Where KServe's template for vLLM mounts an empty volume."""
+
 _SHARED = "/dev/shm"  # noqa: S108 - inside the container, where NCCL looks
 _PERIOD_S = 10
 _SHUT_DOWN_S = 30  # what an engine gets to end after its last answer: the default grace period of Kubernetes
@@ -62,7 +65,7 @@ def _beside_its_volume(view: View) -> Data:
     """Replicas share one volume, which most storage classes attach to one node only; the plan is for one machine."""
     if view.advice.plan.replicas == 1:
         return {}
-    term = {"labelSelector": {"matchLabels": selector(view.cluster_name)}, "topologyKey": "kubernetes.io/hostname"}
+    term = {"labelSelector": {"matchLabels": view.workload.answering}, "topologyKey": "kubernetes.io/hostname"}
     return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}
 
 
@@ -136,14 +139,22 @@ def _engine_environment(view: View) -> list[Data]:
     layout, plan = view.layout, view.advice.plan
     values = {**_home(view), **layout.environment, **layout.offline, **plan.environment}
     if view.engine.id == "ollama":
-        values["OLLAMA_HOST"] = f"127.0.0.1:{view.engine.port}"
+        values["OLLAMA_HOST"] = f"127.0.0.1:{view.engine_listens}"
     key = view.engine.api_key.name if view.engine_checks_key else None
     return [*_plain(values), *([_client_key(view, key)] if key else [])]
 
 
-def _home(view: View) -> dict[str, str]:
+def home_of(view: View) -> str | None:
+    """Where the engine is at home, or None where that is root's home; KServe's template covers all of /home."""
+    if view.workload.container == "main":
+        return LLM_HOME
     user = user_of(view)
-    return {"HOME": user.home} if user else {}
+    return user.home if user else None
+
+
+def _home(view: View) -> dict[str, str]:
+    home = home_of(view)
+    return {"HOME": home} if home else {}
 
 
 def _plain(values: dict[str, str]) -> list[Data]:
@@ -228,9 +239,9 @@ def _proxy(view: View) -> Data:
 def _weights_mount(view: View) -> Data:
     """The volume at the place where Compose has it, in the home of whoever runs the engine."""
     place = str(compose_engine.weights_mount(view)["target"])
-    user = user_of(view)
-    if user and place.startswith(f"{_ROOT_HOME}/"):
-        place = user.home + place.removeprefix(_ROOT_HOME)
+    home = home_of(view)
+    if home and place.startswith(f"{_ROOT_HOME}/"):
+        place = home + place.removeprefix(_ROOT_HOME)
     return {"name": "weights", "mountPath": place}
 
 

@@ -90,7 +90,7 @@ class Page:
         engine = self.view.engine
         if engine.metrics_path is None:
             return None
-        url = f"http://127.0.0.1:{engine.port}{engine.metrics_path}"
+        url = f"http://127.0.0.1:{self.view.engine_listens}{engine.metrics_path}"
         if monitoring.needs_key(self.view):
             ask = f'curl -s -H "Authorization: Bearer ${engine.api_key.name}" {url}'
             return f"docker compose exec {self.view.service} sh -c {shlex.quote(ask)}"

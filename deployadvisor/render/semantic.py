@@ -13,10 +13,11 @@ from deployadvisor.render.airgap import check_airgap
 from deployadvisor.render.check import HasText, Issue, env_names
 from deployadvisor.render.check_compose import check_compose, check_references
 from deployadvisor.render.check_flags import check_flags
+from deployadvisor.render.check_kserve import as_made, check_kserve
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.host import Host
-from deployadvisor.render.kubernetes import FOLDER, KUSTOMIZATION, NOT_APPLIED
+from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
 from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
 from deployadvisor.render.monitoring import check_queries
 from deployadvisor.render.view import View
@@ -72,18 +73,35 @@ def _engine_words(view: View) -> list[str]:
 def _kubernetes(files: Files, view: View) -> Iterator[Issue]:
     if not view.in_pod:
         return
-    inside = {str(PurePosixPath(path).relative_to(FOLDER)): file for path, file in files.items() if _is_inside(path)}
+    inside = _inside(files, view)
     data = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
     secrets = frozenset(name(view.cluster_name) for name in (secret_name, hub_secret_name))
-    problems = check_kubernetes(data, view.engine, secrets)
-    yield from (Issue(str(FOLDER / path), problem) for path, problem in problems)
+    problems = check_kubernetes(as_made(data), view.engine, secrets)
+    yield from (Issue(str(folder_of(view) / path), problem) for path, problem in problems)
     whole = {path for path, one in data.items() if "spec" in one or "metadata" in one} - set(NOT_APPLIED)
     for problem in check_kustomization(data[KUSTOMIZATION], frozenset(inside), frozenset(whole)):
-        yield Issue(str(FOLDER / KUSTOMIZATION), problem)
+        yield Issue(str(folder_of(view) / KUSTOMIZATION), problem)
 
 
-def _is_inside(path: str) -> bool:
-    return PurePosixPath(path).is_relative_to(FOLDER)
+def _kserve(files: Files, view: View) -> Iterator[Issue]:
+    if view.on_kserve:
+        inside = _inside(files, view)
+        data = {path: documents.parse(one.text, path).value for path, one in inside.items() if path.endswith(".yaml")}
+        yield from (Issue(str(folder_of(view) / path), problem) for path, problem in check_kserve(data))
 
 
-CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (_compose, _airgap, _queries, _flags, _kubernetes)
+def _inside(files: Files, view: View) -> Files:
+    """The files of the folder of manifests."""
+    folder = folder_of(view)
+    inside = (path for path in files if PurePosixPath(path).is_relative_to(folder))
+    return {str(PurePosixPath(path).relative_to(folder)): files[path] for path in inside}
+
+
+CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (
+    _compose,
+    _airgap,
+    _queries,
+    _flags,
+    _kubernetes,
+    _kserve,
+)

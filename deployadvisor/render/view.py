@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -14,13 +14,15 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.image_digests import with_digest
 from deployadvisor.catalog.providers import Provider
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.api_paths import API_PATHS
 from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.hosted import MAIN, Deployment, deployments
-from deployadvisor.render.kubernetes_names import dns_label
+from deployadvisor.render.kubernetes_names import Workload, dns_label, workload
 from deployadvisor.render.layout import Layout, layout_of
 from deployadvisor.render.manifest import Manifest, Pin, Proxy
 from deployadvisor.render.quoting import Quoted, trusted
 from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
+from deployadvisor.render.visibility import visibility
 from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
 from deployadvisor.site import cards_of_a_node, part_of_the_cards
 
@@ -33,27 +35,8 @@ POD_PROXY_PORT = 8900
 POD_METRICS_PORT = 8901
 """Ports of the proxy in a pod, which no engine of the catalogue takes."""
 
-_VISIBLE = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "ROCR_VISIBLE_DEVICES"}
-"""Variable of each maker's driver that hides all cards but those it lists."""
-
-API_PATHS = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/responses",
-    "/v1/messages",
-    "/v1/embeddings",
-    "/v1/models",
-    "/v1/models/*",
-)
-
-
-def visibility(vendor: str, cards: Iterable[object]) -> Mapping[str, str]:
-    """Variables that hide all cards but these from a program, numbered as they sit on the bus."""
-    name = _VISIBLE.get(vendor)
-    if name is None:
-        return {}
-    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if vendor == "nvidia" else {}
-    return {**order, name: ",".join(map(str, cards))}
+KSERVE_PORT = 8000
+"""Where KServe sends requests to in a pod; an engine that would be there makes room for the proxy."""
 
 
 def _by_digest(pin: Pin) -> Pin:
@@ -151,7 +134,17 @@ class View:
     @cached_property
     def in_pod(self) -> bool:
         """Whether the engine shares a Kubernetes pod, and so its loopback address, with the proxy."""
-        return self.serving is not None and self.serving.id == "kubernetes"
+        return self.serving is not None and self.serving.id in ("kubernetes", "kserve")
+
+    @cached_property
+    def on_kserve(self) -> bool:
+        """Whether KServe makes the pods."""
+        return self.serving is not None and self.serving.id == "kserve"
+
+    @cached_property
+    def workload(self) -> Workload:
+        """What runs the pods, and how they are told from others."""
+        return workload(self.serving.id if self.serving else "", self.engine.id, self.cluster_name)
 
     @cached_property
     def cluster_name(self) -> str:
@@ -217,7 +210,7 @@ class View:
         """Where the proxy sends requests."""
         if self.on_host:
             return tuple(f"127.0.0.1:{self.engine_port(index)}" for index in range(self.advice.plan.replicas))
-        port = GATEWAY_PORT if self.hosted else self.engine.port
+        port = GATEWAY_PORT if self.hosted else self.engine_listens
         names = ("gateway",) if self.hosted else ("127.0.0.1",) if self.in_pod else self.services
         return tuple(f"{name}:{port}" for name in names)
 
@@ -230,6 +223,12 @@ class View:
     def proxy_file(self) -> str:
         """The configuration of the proxy, for commands that look into it."""
         return "proxy/nginx.conf" if self.proxy == "nginx" else "proxy/Caddyfile"
+
+    @cached_property
+    def engine_listens(self) -> int:
+        """Port of the engine in its container."""
+        port = self.engine.port
+        return port + 1 if self.on_kserve and port == KSERVE_PORT else port
 
     def engine_port(self, index: int) -> int:
         """Port of replica ``index`` on the machine, where the proxy has one too."""
@@ -284,6 +283,8 @@ class View:
     @cached_property
     def proxy_port(self) -> int:
         """Where the proxy listens: in a pod beside the ports of all engines, which it shares the address with."""
+        if self.on_kserve:
+            return KSERVE_PORT
         return POD_PROXY_PORT if self.in_pod else PORT
 
     @cached_property
@@ -326,7 +327,7 @@ class View:
     def log_command(self) -> Quoted:
         """Command that prints the engine's log."""
         return trusted(
-            f"kubectl logs deploy/{self.cluster_name} -c engine"
+            f"kubectl logs {self.workload.runs} -c {self.workload.container}"
             if self.in_pod
             else f"docker compose logs {self.service}"
         )
@@ -335,7 +336,7 @@ class View:
     def inside_command(self) -> Quoted:
         """Start of a command that runs in the engine's container."""
         return trusted(
-            f"kubectl exec deploy/{self.cluster_name} -c engine --"
+            f"kubectl exec {self.workload.runs} -c {self.workload.container} --"
             if self.in_pod
             else f"docker compose exec {self.service}"
         )
@@ -343,7 +344,7 @@ class View:
     @property
     def setup_command(self) -> Quoted:
         """Command that prints what the container was told."""
-        return trusted(f"kubectl get deploy/{self.cluster_name} -o yaml" if self.in_pod else "docker compose config")
+        return trusted(f"kubectl get {self.workload.runs} -o yaml" if self.in_pod else "docker compose config")
 
     @property
     def service(self) -> str:
