@@ -61,6 +61,7 @@ def headings(text: str) -> list[str]:
         (served("textgen"), "native"),
         *((served(engine), target) for engine in ON_HOST for target in ("shell", "systemd")),
         *((served(engine), "kubernetes") for engine in manifests()["kubernetes"].needs.engines),
+        *((served(engine), "kserve") for engine in manifests()["kserve"].needs.engines),
         (hosted(), "gateway"),
     ],
 )

@@ -29,17 +29,21 @@ def test_every_engine_has_compose(engine: str) -> None:
 @pytest.mark.parametrize(
     ("advice", "available", "default"),
     [
-        (served("ollama"), ("compose", "native", "airgap", "kubernetes"), ("compose",)),
+        (served("ollama"), ("compose", "native", "airgap", "kubernetes", "kserve"), ("compose",)),
         (
             served("llama_cpp", cards=0),
-            ("compose", "systemd", "shell", "native", "airgap", "kubernetes"),
+            ("compose", "systemd", "shell", "native", "airgap", "kubernetes", "kserve"),
             ("compose",),
         ),
         (served("transformers", cards=0), ("compose", "systemd", "shell", "airgap"), ("compose",)),
-        (served("vllm", gpu="mi300x"), ("compose", "airgap", "kubernetes"), ("compose",)),
+        (served("vllm", gpu="mi300x"), ("compose", "airgap", "kubernetes", "kserve"), ("compose",)),
         (served("ollama", gpu="m3-max"), ("native",), ("native",)),
         (hosted(), ("gateway",), ("gateway",)),
-        (tuned("vllm"), ("compose", "systemd", "shell", "airgap", "kubernetes", "tune"), ("compose", "tune")),
+        (
+            tuned("vllm"),
+            ("compose", "systemd", "shell", "airgap", "kubernetes", "kserve", "tune"),
+            ("compose", "tune"),
+        ),
         (served("textgen"), ("compose", "native", "airgap"), ("compose",)),
         (served("vllm", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
