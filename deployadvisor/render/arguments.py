@@ -25,6 +25,13 @@ def pod_arguments(
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 
+def chart_arguments(engine: Engine, served_name: str, plan: Plan) -> list[str]:
+    """The rest of the command where a chart gives the program, the model and the address."""
+    names = engine.flags["served_name"].names
+    named = () if set(names) & set(plan.flags) else (names[0], served_name)
+    return [*named, *plan.flags]
+
+
 def native_arguments(
     engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan, port: int | None = None
 ) -> list[str]:

@@ -19,6 +19,7 @@ from deployadvisor.errors import DocumentError
 from deployadvisor.render.check_units import check_unit
 
 _LEFTOVER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
+_MEANT_TO_BE_EMPTY = (".runtimeClassName",)  # a chart's word for none; left out, it would be the chart's default
 _GO_BRACES = "{{`{{`}}"  # what Go templates, which KServe makes of its resources, turn into two braces
 _ENV_LINE = re.compile(r"(?P<comment>#\s*)?(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>.*)")
 _HOLLOW = ("None", "TODO", "FIXME", "CHANGEME")
@@ -89,7 +90,8 @@ def _hollow_values(text: str, path: str, allowed: str) -> Iterator[str]:
         value = documents.parse(text, path).value
     except DocumentError:
         return
-    yield from (f"{place} has no value" for place, word in hollow(value) if not word or word not in allowed)
+    found = (one for one in hollow(value) if not one[0].endswith(_MEANT_TO_BE_EMPTY))
+    yield from (f"{place} has no value" for place, word in found if not word or word not in allowed)
 
 
 def _json(text: str, path: str) -> Iterator[str]:

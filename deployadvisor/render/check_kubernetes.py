@@ -203,7 +203,8 @@ def _selection_problems(data: Data, deployments: list[Data]) -> Iterator[str]:
     }.get(kind)
     if wanted and not any(wanted() and _is_part(wanted(), pod["metadata"]["labels"]) for pod in pods):
         yield "selects no pod of the folder"
-    ports = {port["name"] for pod in pods for one in pod["spec"]["containers"] for port in one.get("ports", ())}
+    opened = [port for pod in pods for one in pod["spec"]["containers"] for port in one.get("ports", ())]
+    ports = {port["name"] for port in opened} | {port["containerPort"] for port in opened}
     for port in _named_ports(data):
         if port not in ports:
             yield f"port {port} is not a port of any container"
@@ -211,7 +212,7 @@ def _selection_problems(data: Data, deployments: list[Data]) -> Iterator[str]:
         yield f"opens the cluster to the outside ({spec['type']})"
 
 
-def _named_ports(data: Data) -> Iterator[str]:
+def _named_ports(data: Data) -> Iterator[str | int]:
     spec = data.get("spec", {})
     if data["kind"] == "Service":
         yield from (str(port.get("targetPort")) for port in spec["ports"])

@@ -17,7 +17,15 @@ Data = dict[str, Any]
 
 KUSTOMIZATION = "kustomization.yaml"
 PLACEMENT = "placement.yaml"
-NOT_APPLIED = (KUSTOMIZATION, PLACEMENT, "scaling-keda.yaml", "names.yaml", "route.yaml", "route-ingress.yaml")
+NOT_APPLIED = (
+    KUSTOMIZATION,
+    PLACEMENT,
+    "scaling-keda.yaml",
+    "names.yaml",
+    "route.yaml",
+    "route-ingress.yaml",
+    "values.yaml",
+)
 """Files beside those that are applied: what ties them together, a patch, and what waits for a decision."""
 
 _PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"

@@ -6,6 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from deployadvisor.documents import stays_text
+
 _LONGEST = 40
 """Leaves room within the 63 signs of a DNS label for what is added: ``-fetch-egress``, the hash of a ConfigMap."""
 
@@ -19,10 +21,14 @@ def dns_label(text: str) -> str:
     ('support-bot', 'llm-9-lives')
     >>> dns_label("客服") == dns_label("法务")
     False
+    >>> dns_label("No")
+    'llm-no'
     """
     words = re.findall(r"[a-z0-9]+", text.lower())
     plain = "-".join(words)
     whole = plain if plain[:1].isalpha() else f"llm-{plain}".rstrip("-")
+    # In a chart's template the name stands bare, where "no" would be no text.
+    whole = whole if stays_text(whole) else f"llm-{whole}"
     lost = re.search(r"[^\x00-\x7f]", text) is not None or len(whole) > _LONGEST or not plain
     if not lost:
         return whole
@@ -74,8 +80,17 @@ def llm_service(name: str) -> Workload:
     return Workload(f"llminferenceservice/{name}", f"deploy/{name}-kserve", "main", pods, answering)
 
 
+def stack(name: str) -> Workload:
+    """What the chart of vLLM's production stack makes of a release, behind a proxy of ours."""
+    made = f"deploy/{name}-engine-deployment-vllm"
+    pods = {"app.kubernetes.io/instance": name, "app.kubernetes.io/component": "serving-engine"}
+    return Workload(made, made, "vllm", pods, selector(name))
+
+
 def workload(target: str, engine_id: str, name: str) -> Workload:
     """What a target makes of an engine."""
+    if target == "helm":
+        return stack(name)
     if target != "kserve":
         return deployment(name)
     return llm_service(name) if engine_id == "vllm" else predictor(name)

@@ -10,7 +10,7 @@ from deployadvisor.render.view import View
 Data = dict[str, Any]
 
 SERVICE_PORT = 80
-_HTTPS, _DNS = 443, 53
+HTTPS, _DNS = 443, 53
 _NODE_LOCAL_DNS = "169.254.20.10"  # where NodeLocal DNSCache listens on every node
 
 
@@ -40,22 +40,22 @@ def network_policy(view: View) -> Data:
     ingress = [_from(client_label(name), "http")]
     if view.metrics_port:
         ingress.append(_from(scraper_label(name), "metrics"))
-    return policy(view, "", ingress=ingress, egress=[_dns()])
+    return policy(view, "", ingress=ingress, egress=[dns()])
 
 
 def fetch_egress(view: View) -> Data:
     """Adds the way to the weights. Policies add up, so deleting this one shuts the way again."""
-    return policy(view, "-fetch-egress", egress=[{"ports": [{"protocol": "TCP", "port": _HTTPS}]}])
+    return policy(view, "-fetch-egress", egress=[{"ports": [{"protocol": "TCP", "port": HTTPS}]}])
 
 
-def policy(view: View, suffix: str, **rules: list[Data]) -> Data:
-    """A policy for all pods of the deployment."""
+def policy(view: View, suffix: str, pods: dict[str, str] | None = None, **rules: list[Data]) -> Data:
+    """A policy for all pods of the engine, or for others."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": meta(view, suffix),
         "spec": {
-            "podSelector": {"matchLabels": view.workload.pods},
+            "podSelector": {"matchLabels": pods or view.workload.pods},
             "policyTypes": [direction.capitalize() for direction in rules],
             **rules,
         },
@@ -66,7 +66,8 @@ def _from(wanted: Data, port: str) -> Data:
     return {"from": [{"podSelector": {"matchLabels": wanted}}], "ports": [{"protocol": "TCP", "port": port}]}
 
 
-def _dns() -> Data:
+def dns() -> Data:
+    """The way to the names of the cluster."""
     pods: Data = {"namespaceSelector": {}}
     node: Data = {"ipBlock": {"cidr": f"{_NODE_LOCAL_DNS}/32"}}
     return {"to": [pods, node], "ports": [{"protocol": protocol, "port": _DNS} for protocol in ("UDP", "TCP")]}

@@ -48,6 +48,8 @@ class Cluster:
     @property
     def file(self) -> str:
         """The file with the pod."""
+        if self.view.behind_router:
+            return "helm/values.yaml"
         if not self.view.on_kserve:
             return "kubernetes/deployment.yaml"
         return f"kserve/{'llm-' if self.view.engine.id == 'vllm' else ''}inference-service.yaml"

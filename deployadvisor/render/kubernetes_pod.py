@@ -45,10 +45,10 @@ def _pod(view: View) -> Data:
         # A Service called like the engine would otherwise set variables such as VLLM_PORT.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": sizes.drain_s + _ENDPOINTS_S + _SHUT_DOWN_S,
-        "securityContext": _pod_security(view),
+        "securityContext": pod_security(view),
         **_beside_its_volume(view),
-        "initContainers": [_fetch(view, sizes)],
-        "containers": [_engine(view, sizes), _proxy(view)],
+        "initContainers": [fetch(view, sizes)],
+        "containers": [_engine(view, sizes), proxy(view)],
         "volumes": _volumes(view, sizes),
     }
 
@@ -75,7 +75,8 @@ def user_of(view: View) -> User | None:
     return user if user and without_digest(compose_engine.image(view)["image"]) in user.images else None
 
 
-def _pod_security(view: View) -> Data:
+def pod_security(view: View) -> Data:
+    """What holds for all containers of the pod."""
     user = user_of(view)
     seccomp = {"seccompProfile": {"type": "RuntimeDefault"}}
     # The volume belongs to root; the group makes it writable, once and not at every start.
@@ -83,7 +84,8 @@ def _pod_security(view: View) -> Data:
     return {**seccomp, **group}
 
 
-def _container_security(view: View, *, read_only: bool) -> Data:
+def container_security(view: View, *, read_only: bool) -> Data:
+    """What a container of the engine may do."""
     user = user_of(view)
     person = {"runAsNonRoot": True, "runAsUser": user.uid} if user else {}
     return {
@@ -100,13 +102,13 @@ def _engine(view: View, sizes: Sizes) -> Data:
         "name": "engine",
         **compose_engine.image(view),
         **({"args": [literal(word) for word in arguments]} if arguments else {}),
-        "env": _engine_environment(view),
-        "resources": _resources(view, sizes),
+        "env": engine_environment(view),
+        "resources": resources(view, sizes),
         "startupProbe": _probe(view, failures=-(-sizes.start_s // _PERIOD_S)),
         "livenessProbe": _probe(view, period_s=30, failures=4),
         # Answers that have begun are finished: the proxy takes no new ones by then.
         "lifecycle": _wait(_ENDPOINTS_S + sizes.drain_s),
-        "securityContext": _container_security(view, read_only=view.layout.read_only),
+        "securityContext": container_security(view, read_only=view.layout.read_only),
         "volumeMounts": [_weights_mount(view), *_scratch_mounts(view), *_shared_mount(sizes)],
     }
 
@@ -128,20 +130,21 @@ def _wait(seconds: int) -> Data:
     return {"preStop": {"exec": {"command": ["sleep", str(seconds)]}}}
 
 
-def _resources(view: View, sizes: Sizes) -> Data:
+def resources(view: View, sizes: Sizes) -> Data:
     """Memory is reserved whole; the processor is not limited, since a throttled engine stalls every card."""
     memory = f"{sizes.memory_gib}Gi"
     cards = {_RESOURCE[view.vendor]: str(sizes.cards)} if sizes.cards else {}
     return {"requests": {"cpu": str(sizes.cores), "memory": memory, **cards}, "limits": {"memory": memory, **cards}}
 
 
-def _engine_environment(view: View) -> list[Data]:
+def engine_environment(view: View, *, key: bool = True) -> list[Data]:
+    """Variables of the engine, with its key unless somebody else sets that."""
     layout, plan = view.layout, view.advice.plan
     values = {**_home(view), **layout.environment, **layout.offline, **plan.environment}
     if view.engine.id == "ollama":
         values["OLLAMA_HOST"] = f"127.0.0.1:{view.engine_listens}"
-    key = view.engine.api_key.name if view.engine_checks_key else None
-    return [*_plain(values), *([_client_key(view, key)] if key else [])]
+    name = view.engine.api_key.name if view.engine_checks_key and key else None
+    return [*_plain(values), *([_client_key(view, name)] if name else [])]
 
 
 def home_of(view: View) -> str | None:
@@ -180,7 +183,7 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _fetch(view: View, sizes: Sizes) -> Data:
+def fetch(view: View, sizes: Sizes) -> Data:
     """Fetches the weights, or makes the Ollama model, before the engine starts; what is there stays."""
     service = compose_engine.fetch_service(view) or {}
     variables = dict(service.get("environment", {}))
@@ -195,12 +198,13 @@ def _fetch(view: View, sizes: Sizes) -> Data:
         "command": service["entrypoint"],
         "env": [*_plain({**_home(view), **hidden, **variables}), *token],
         "resources": {"requests": requests, "limits": {"memory": requests["memory"]}},
-        "securityContext": _container_security(view, read_only=False),
+        "securityContext": container_security(view, read_only=False),
         "volumeMounts": [_weights_mount(view), {"name": ENGINE_FILES, "mountPath": compose_engine.SETUP}],
     }
 
 
-def _proxy(view: View) -> Data:
+def proxy(view: View) -> Data:
+    """The container that checks the key."""
     uid = int(NOBODY.partition(":")[0])
     ports = [{"name": "http", "containerPort": view.proxy_port}]
     if view.metrics_port:
@@ -261,12 +265,18 @@ def _shared_mount(sizes: Sizes) -> list[Data]:
 
 def _volumes(view: View, sizes: Sizes) -> list[Data]:
     name = view.cluster_name
-    config = [{"name": one, "configMap": {"name": f"{name}-{one}"}} for one in (PROXY_CONFIG, ENGINE_FILES)]
-    empty = [*(mount["name"] for mount in _scratch_mounts(view)), "proxy-config", "proxy-data"]
+    files = {"name": ENGINE_FILES, "configMap": {"name": f"{name}-{ENGINE_FILES}"}}
     shared = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{sizes.shared_gib}Gi"}}
     return [
         {"name": "weights", "persistentVolumeClaim": {"claimName": f"{name}-weights"}},
-        *config,
-        *({"name": one, "emptyDir": {}} for one in empty),
+        files,
+        *({"name": mount["name"], "emptyDir": {}} for mount in _scratch_mounts(view)),
+        *proxy_volumes(view),
         *([shared] if sizes.shared_gib else []),
     ]
+
+
+def proxy_volumes(view: View) -> list[Data]:
+    """The configuration of the proxy, and what it writes."""
+    config = {"name": PROXY_CONFIG, "configMap": {"name": f"{view.cluster_name}-{PROXY_CONFIG}"}}
+    return [config, *({"name": one, "emptyDir": {}} for one in ("proxy-config", "proxy-data"))]

@@ -13,6 +13,7 @@ from deployadvisor.render.airgap import check_airgap
 from deployadvisor.render.check import HasText, Issue, env_names
 from deployadvisor.render.check_compose import check_compose, check_references
 from deployadvisor.render.check_flags import check_flags
+from deployadvisor.render.check_helm import check_values, with_chart
 from deployadvisor.render.check_kserve import as_made, check_kserve
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.compose_engine import command
@@ -76,7 +77,8 @@ def _kubernetes(files: Files, view: View) -> Iterator[Issue]:
     inside = _inside(files, view)
     data = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
     secrets = frozenset(name(view.cluster_name) for name in (secret_name, hub_secret_name))
-    problems = check_kubernetes(as_made(data), view.engine, secrets)
+    made = with_chart(as_made(data), view.cluster_name)
+    problems = check_kubernetes(made, view.engine, secrets)
     yield from (Issue(str(folder_of(view) / path), problem) for path, problem in problems)
     whole = {path for path, one in data.items() if "spec" in one or "metadata" in one} - set(NOT_APPLIED)
     for problem in check_kustomization(data[KUSTOMIZATION], frozenset(inside), frozenset(whole)):
@@ -88,6 +90,13 @@ def _kserve(files: Files, view: View) -> Iterator[Issue]:
         inside = _inside(files, view)
         data = {path: documents.parse(one.text, path).value for path, one in inside.items() if path.endswith(".yaml")}
         yield from (Issue(str(folder_of(view) / path), problem) for path, problem in check_kserve(data))
+
+
+def _helm(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
+    path = "helm/values.yaml"
+    if path in files:
+        values = documents.parse(files[path].text, path).value
+        yield from (Issue(path, problem) for problem in check_values(values))
 
 
 def _inside(files: Files, view: View) -> Files:
@@ -104,4 +113,5 @@ CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (
     _flags,
     _kubernetes,
     _kserve,
+    _helm,
 )

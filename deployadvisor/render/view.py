@@ -134,12 +134,17 @@ class View:
     @cached_property
     def in_pod(self) -> bool:
         """Whether the engine shares a Kubernetes pod, and so its loopback address, with the proxy."""
-        return self.serving is not None and self.serving.id in ("kubernetes", "kserve")
+        return self.serving is not None and self.serving.id in ("kubernetes", "kserve", "helm")
 
     @cached_property
     def on_kserve(self) -> bool:
         """Whether KServe makes the pods."""
         return self.serving is not None and self.serving.id == "kserve"
+
+    @cached_property
+    def behind_router(self) -> bool:
+        """Whether a chart's router stands between the proxy and the engine."""
+        return self.serving is not None and self.serving.id == "helm"
 
     @cached_property
     def workload(self) -> Workload:
@@ -211,6 +216,8 @@ class View:
         if self.on_host:
             return tuple(f"127.0.0.1:{self.engine_port(index)}" for index in range(self.advice.plan.replicas))
         port = GATEWAY_PORT if self.hosted else self.engine_listens
+        if self.behind_router:
+            return (f"{self.cluster_name}-router-service:80",)
         names = ("gateway",) if self.hosted else ("127.0.0.1",) if self.in_pod else self.services
         return tuple(f"{name}:{port}" for name in names)
 
@@ -291,7 +298,7 @@ class View:
     def metrics_port(self) -> int:
         """Port at which the proxy of a pod hands out the metrics, or 0 where there are none without the key."""
         engine = self.engine
-        if not self.in_pod or engine.metrics_path is None:
+        if not self.in_pod or self.behind_router or engine.metrics_path is None:
             return 0
         shut = self.engine_checks_key and engine.metrics_path not in engine.api_key.open_paths
         return 0 if shut else POD_METRICS_PORT

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from deployadvisor.render import quoting
 from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check_units import unit_words
+from deployadvisor.render.kserve import for_go
 from deployadvisor.render.record import RECORD
 from deployadvisor.render.targets import available_targets
 from tests.generated.hostile import hostile_texts, printable
@@ -172,7 +174,9 @@ def spellings(text: str) -> Iterator[str]:
     """A text as it is, on one line, as a word of a shell, within JSON, within JSON within a word of a shell."""
     yield text
     yield " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    yield text.replace("$", "$$")
+    for doubled in (text, text.replace("$", "$$")):
+        yield from (doubled, for_go(doubled))
+    yield quote(text)
     if "\0" not in text:
         yield shlex.quote(text)
     for ascii_only in (True, False):

@@ -25,7 +25,7 @@ def load(text: str) -> Manifest:
     return validated(Manifest, document.value, document)
 
 
-TARGETS = ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "kserve", "gateway", "tune"]
+TARGETS = ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "kserve", "helm", "gateway", "tune"]
 
 
 def test_targets_stand_in_order() -> None:

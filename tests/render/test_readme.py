@@ -62,6 +62,7 @@ def headings(text: str) -> list[str]:
         *((served(engine), target) for engine in ON_HOST for target in ("shell", "systemd")),
         *((served(engine), "kubernetes") for engine in manifests()["kubernetes"].needs.engines),
         *((served(engine), "kserve") for engine in manifests()["kserve"].needs.engines),
+        (served("vllm"), "helm"),
         (hosted(), "gateway"),
     ],
 )
