@@ -30,8 +30,6 @@ ABOUT_THE_ANSWER = ("README.md", "CHECKLIST.md", "advice.json", ".deployadvisor.
 HOLLOW = re.compile(
     r"\b(?:TODO|FIXME|CHANGEME|XXX)\b|(?<!runtimeClassName)(?:=|: +)(?:None|null|~|''|\"\")$", re.MULTILINE
 )
-    r"\b(?:TODO|FIXME|CHANGEME|XXX)\b|(?<!runtimeClassName)(?:=|: +)(?:None|null|~|''|\"\")$", re.MULTILINE
-)
 """What peers leave for their users to find. An empty runtime class is a chart's word for none."""
 
 
