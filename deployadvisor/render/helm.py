@@ -69,7 +69,7 @@ def values(view: View) -> Data:
 def model_spec(view: View) -> Data:
     """The one model of the release."""
     plan, sizes = view.advice.plan, sizes_of(view.advice, view.engine)
-    repository, _, tag = compose_engine.image(view)["image"].rpartition(":")
+    repository, tag = _parts(compose_engine.image(view)["image"])
     words = [literal(word) for word in chart_arguments(view.engine, view.served_name, plan)]
     shared = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{sizes.shared_gib}Gi"}}
     files = {"name": ENGINE_FILES, "configMap": {"name": f"{view.cluster_name}-{ENGINE_FILES}"}}
@@ -94,6 +94,13 @@ def model_spec(view: View) -> Data:
         **_beside_its_volume(view),
         **({"pdb": {"enabled": True, "maxUnavailable": 1}} if plan.replicas > 1 else {}),
     }
+
+
+def _parts(image: str) -> tuple[str, str]:
+    """Repository, and tag with the digest where there is one: the chart writes a colon between the two."""
+    plain, at, digest = image.partition("@")
+    repository, _, tag = plain.rpartition(":")
+    return repository, f"{tag}{at}{digest}"
 
 
 def _caches_prefixes(view: View) -> bool:
@@ -146,7 +153,7 @@ def _beside_its_volume(view: View) -> Data:
 
 def router_spec(view: View) -> Data:
     """The router: spreads requests over the pods of the engine, which it asks the cluster for."""
-    repository, _, tag = str(view.versions["router"].image).rpartition(":")
+    repository, tag = _parts(str(view.versions["router"].image))
     health: Data = {"path": "/health", "port": PORT}
     return {
         "enableRouter": True,

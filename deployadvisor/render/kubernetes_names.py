@@ -57,6 +57,16 @@ class Workload:
     """Labels of the pods that answer requests."""
 
     @property
+    def log(self) -> str:
+        """Command that prints the engine's log."""
+        return f"kubectl logs {self.runs} -c {self.container}"
+
+    @property
+    def inside(self) -> str:
+        """Start of a command that runs in the engine's container."""
+        return f"kubectl exec {self.runs} -c {self.container} --"
+
+    @property
     def kind(self) -> str:
         """The kind of the object that is applied."""
         return self.resource.partition("/")[0]

@@ -333,20 +333,12 @@ class View:
     @property
     def log_command(self) -> Quoted:
         """Command that prints the engine's log."""
-        return trusted(
-            f"kubectl logs {self.workload.runs} -c {self.workload.container}"
-            if self.in_pod
-            else f"docker compose logs {self.service}"
-        )
+        return trusted(self.workload.log if self.in_pod else f"docker compose logs {self.service}")
 
     @property
     def inside_command(self) -> Quoted:
         """Start of a command that runs in the engine's container."""
-        return trusted(
-            f"kubectl exec {self.workload.runs} -c {self.workload.container} --"
-            if self.in_pod
-            else f"docker compose exec {self.service}"
-        )
+        return trusted(self.workload.inside if self.in_pod else f"docker compose exec {self.service}")
 
     @property
     def setup_command(self) -> Quoted:
