@@ -90,8 +90,7 @@ def _hollow_values(text: str, path: str, allowed: str) -> Iterator[str]:
         value = documents.parse(text, path).value
     except DocumentError:
         return
-    found = (one for one in hollow(value) if not one[0].endswith(_MEANT_TO_BE_EMPTY))
-    yield from (f"{place} has no value" for place, word in found if not word or word not in allowed)
+    yield from (f"{place} has no value" for place, word in hollow(value) if not word or word not in allowed)
 
 
 def _json(text: str, path: str) -> Iterator[str]:
@@ -175,7 +174,7 @@ def hollow(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from hollow(item, f"{place}[{index}]")
-    elif value is None or value == "" or value in _HOLLOW:
+    elif value is None or value in _HOLLOW or (value == "" and not place.endswith(_MEANT_TO_BE_EMPTY)):
         yield place, value or ""
 
 
