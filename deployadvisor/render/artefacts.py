@@ -24,6 +24,7 @@ from deployadvisor.render import (
     kubernetes,
     kubernetes_network,
     monitoring,
+    proof,
     tune,
 )
 from deployadvisor.render.view import View
@@ -65,6 +66,10 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "kubernetes_service": kubernetes_network.service,
     "kubernetes_service_account": kubernetes.service_account,
     "kubernetes_storage": kubernetes.storage,
+    "evaluation": proof.evaluation,
+    "questions": proof.questions,
+    "load_test": proof.load_test,
+    "proof_service": proof.service,
     "recipe": tune.recipe,
     "examples": tune.examples,
 }

@@ -20,6 +20,7 @@ from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.preflight import requirements_of
+from deployadvisor.render.proof import proof_files
 from deployadvisor.render.record import RECORD, record_of
 from deployadvisor.render.semantic import semantic_issues
 from deployadvisor.render.targets import available_targets, chosen_proxy, default_targets, select
@@ -112,6 +113,8 @@ def _target_files(view: View) -> Iterator[tuple[str, RenderedFile]]:
         for entry in target.files:
             if _applies(entry, view):
                 yield from _files(entry, view, context)
+    for entry in proof_files(view):
+        yield from _files(entry, view, context)
 
 
 def _files(entry: FileEntry, view: View, context: Mapping[str, Any]) -> Iterator[tuple[str, RenderedFile]]:

@@ -21,6 +21,7 @@ from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes_page import Cluster
 from deployadvisor.render.layout import Trouble
 from deployadvisor.render.preflight_script import Script
+from deployadvisor.render.proof import Proving
 from deployadvisor.render.view import View
 from deployadvisor.site import planned_group
 from deployadvisor.sizing.cards import card_groups
@@ -43,6 +44,7 @@ def context(view: View) -> Mapping[str, Any]:
         "cluster": Cluster(view),
         "airgap": Airgap(view),
         "preflight": Script(view),
+        "proof": Proving(view),
         "advice": advice,
         "plan": advice.plan,
         "lang": advice.lang,
