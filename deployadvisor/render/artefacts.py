@@ -26,6 +26,7 @@ from deployadvisor.render import (
     monitoring,
     proof,
     tune,
+    tune_tools,
 )
 from deployadvisor.render.view import View
 
@@ -72,6 +73,15 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "proof_service": proof.service,
     "recipe": tune.recipe,
     "examples": tune.examples,
+    "llama_factory_data": tune_tools.dataset_info,
+    "llama_factory_full": tune_tools.llama_factory_full,
+    "llama_factory_lora": tune_tools.llama_factory_lora,
+    "llama_factory_merge": tune_tools.llama_factory_merge,
+    "llama_factory_qlora": tune_tools.llama_factory_qlora,
+    "swift_full": tune_tools.swift_full,
+    "swift_lora": tune_tools.swift_lora,
+    "swift_merge": tune_tools.swift_merge,
+    "swift_qlora": tune_tools.swift_qlora,
 }
 
 
