@@ -30,9 +30,17 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="bash is not installed"),
 ]
 
+
+def images_of(advice: Recommendation, target: str) -> tuple[str, ...]:
+    """Images that the files start."""
+    needs = requirements(advice, [target])
+    assert needs is not None
+    return needs.images
+
+
 ORDINARY = "bash cat date df dirname ls mv readlink tail timeout tr curl tar sha512sum setsid python3 git cmake c++"
 """Programs of the machine that the script may use, or looks for; others are stand-ins, or not there."""
-IMAGES = ("caddy:2.11.4-alpine", "vllm/vllm-openai:v0.33.0")
+IMAGES = images_of(served("vllm"), "compose")
 SMI = "--query-gpu=index,name,memory.total,memory.free --format=csv,noheader,nounits"
 CARDS = "0, NVIDIA H100 80GB HBM3, 81559, 80995\n1, NVIDIA H100 80GB HBM3, 81559, 80995\n"
 CAN = "auth can-i create deployments"

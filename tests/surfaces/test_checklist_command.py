@@ -10,6 +10,7 @@ import pytest
 
 from deployadvisor.checklist.results import read_preflight
 from deployadvisor.hardware.recording import RecordedSystem, Recording
+from deployadvisor.render.preflight import requirements
 from deployadvisor.surfaces.cli import main
 from tests.render.factory import hosted, served, tuned
 
@@ -20,7 +21,13 @@ CARD = {
     "nvmlDeviceGetMemoryInfo": {"total": 80 * GIB, "free": 79 * GIB, "used": 0},
 }
 LS = "-rw------- 1 a a 9 Nov 28 .env"
-IMAGES = ("caddy:2.11.4-alpine", "vllm/vllm-openai:v0.33.0")
+
+
+def images() -> tuple[str, ...]:
+    """Images that the files start."""
+    needs = requirements(served("vllm"), ["compose"])
+    assert needs is not None
+    return needs.images
 
 
 def ready(folder: Path) -> dict[str, Any]:
@@ -32,7 +39,7 @@ def ready(folder: Path) -> dict[str, Any]:
         "docker info --format {{json .Runtimes}}": '{"nvidia":{}}',
         SMI: "580.95.05\n",
         "timedatectl show --property=NTPSynchronized --value": "yes\n",
-        **{f"docker image inspect --format {{{{.Id}}}} {name}": "sha256:1" for name in IMAGES},
+        **{f"docker image inspect --format {{{{.Id}}}} {name}": "sha256:1" for name in images()},
     }
     return {
         "about": "t",
