@@ -322,7 +322,7 @@ def test_a_machine_without_containers_is_asked(
     tmp_path: Path, target: str, check: str, status: str, answers: Answers, words: str
 ) -> None:
     found = of(Bundle(tmp_path, served("vllm"), target).results(answers), check)
-    if check in ("open-files", "shared-memory") and found[0] == "failed":
+    if check in ("open-files", "shared-memory") and found[0] != "passed":
         pytest.skip(f"this machine has too little: {found[1]}")
     assert found[0] == status
     assert words in found[1]
