@@ -9,7 +9,7 @@ DATA := rules templates deployadvisor/catalog/data docs/examples
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports rules diff docs fresh slow meta e2e bench clean
+.PHONY: help demo test check lint types imports rules diff docs fresh slow meta parsers e2e bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,15 @@ $(VENV)/.meta: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[meta]'
 	@touch $@
 
+parsers: .venv-parsers/.ready ## ask the engines' own parsers about every command line (installs SGLang and LMDeploy)
+	@$(PYTEST) -rs -m parsers tests/parsers
+
+.venv-parsers/.ready: tests/parsers/requirements.txt $(VENV)/.meta
+	@$(PYTHON) -m venv .venv-parsers
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$$(.venv-parsers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
+	@.venv-parsers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/parsers/requirements.txt
+	@touch $@
+
 e2e: $(VENV)/.e2e ## start what is rendered for real, chat with it, tune it and serve the result (installs PyTorch)
 	@$(PYTEST) -rs -m e2e $(E2E_OPTIONS) tests/e2e
 
@@ -75,11 +84,11 @@ $(VENV)/.e2e: $(READY)
 	@touch $@
 
 slow: $(READY) ## tests that build the wheel or call other programs
-	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta and not e2e"
+	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta and not parsers and not e2e"
 
 bench: $(READY) ## print the benchmarks
 	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks
 
 clean: ## remove everything that is not in git's care
-	@rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks *.egg-info
+	@rm -rf $(VENV) .venv-parsers demo dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,7 +30,7 @@ class FlagChange(Sourced):
     def __str__(self) -> str:
         """What became of it, in a sentence."""
         when = f"it was in {self.until} and is gone in {self.gone_in}" if self.until else "it is gone"
-        return f"{when}; {f'use {self.renamed_to}' if self.renamed_to else 'nothing takes its place'}"
+        return f"{when}; {f'use {self.renamed_to}' if self.renamed_to else 'no replacement is recorded'}"
 
 
 @cache

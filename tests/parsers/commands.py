@@ -57,10 +57,12 @@ def _of_view(view: View) -> Iterator[Sequence[str]]:
 
 
 def _without_program(engine: Engine, words: Sequence[str]) -> Words:
-    for program in (("lmdeploy", "serve", "api_server"), ("serve", "api_server"), ("sglang", "serve"), ("serve",)):
-        if tuple(words[: len(program)]) == program:
-            return tuple(words[len(program) :])
-    return tuple(words)
+    """Images and installations start at different words of ``lmdeploy serve api_server``."""
+    rest = list(words)
+    for word in (engine.id, "serve", "api_server"):
+        if rest[:1] == [word]:
+            rest = rest[1:]
+    return tuple(rest)
 
 
 def every_word(engine: Engine) -> Iterator[Words]:
