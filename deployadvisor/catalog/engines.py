@@ -53,6 +53,13 @@ PlanField = Literal[
     "tool_parser",
     "reasoning_parser",
     "trust_remote_code",
+    "executor",
+    "nodes",
+    "node_rank",
+    "leader",
+    "leader_port",
+    "headless",
+    "group_timeout",
 ]
 """The words of our plan that an engine may have an option for."""
 

@@ -5,14 +5,10 @@ Manifests name the builders; a builder that returns None leaves its file out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-
-from deployadvisor import documents
 from deployadvisor.errors import RenderError
 from deployadvisor.render import (
     airgap,
@@ -21,13 +17,16 @@ from deployadvisor.render import (
     gateway,
     helm,
     kserve,
+    kuberay,
     kubernetes,
     kubernetes_network,
+    lws,
     monitoring,
     proof,
     tune,
     tune_tools,
 )
+from deployadvisor.render.dumping import dump
 from deployadvisor.render.view import View
 
 BUILDERS: Mapping[str, Callable[[View], Any]] = {
@@ -71,6 +70,16 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "questions": proof.questions,
     "load_test": proof.load_test,
     "proof_service": proof.service,
+    "kuberay_kustomization": kuberay.kustomization,
+    "kuberay_names": kuberay.names,
+    "kuberay_operator_policy": kuberay.operator_policy,
+    "kuberay_placement": kuberay.placement,
+    "kuberay_service": kuberay.ray_service,
+    "lws_group": lws.leader_worker_set,
+    "lws_group_policy": lws.group_policy,
+    "lws_kustomization": lws.kustomization,
+    "lws_names": lws.names,
+    "lws_placement": lws.placement,
     "recipe": tune.recipe,
     "examples": tune.examples,
     "llama_factory_data": tune_tools.dataset_info,
@@ -91,31 +100,3 @@ def build(name: str, path: str, view: View) -> str | None:
         raise RenderError(f'{path}: no builder "{name}"', allowed=BUILDERS)
     data = BUILDERS[name](view)
     return None if data is None else dump(data, PurePosixPath(path).suffix)
-
-
-def dump(data: Any, suffix: str) -> str:
-    """YAML with every character beyond ASCII escaped, which alone reads every string back unchanged; or JSON."""
-    if suffix == ".jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in data)
-    if suffix == ".json":
-        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    return yaml.dump(data, Dumper=_Indented, allow_unicode=False, sort_keys=False, width=10_000)
-
-
-class _Indented(yaml.SafeDumper):
-    """Lists stand inside their key, and nothing is an anchor."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
-        super().increase_indent(flow, indentless=False)
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    """PyYAML leaves bare what only YAML 1.2 takes for a number, such as 1e5."""
-    style = None if documents.stays_text(text) else "'"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Indented.add_representer(str, _text)

@@ -23,6 +23,8 @@ _MEANT_TO_BE_EMPTY = (".runtimeClassName",)  # a chart's word for none; left out
 _GO_BRACES = "{{`{{`}}"  # what Go templates, which KServe makes of its resources, turn into two braces
 _ENV_LINE = re.compile(r"(?P<comment>#\s*)?(?P<name>[A-Z_][A-Z0-9_]*)=(?P<value>.*)")
 _HOLLOW = ("None", "TODO", "FIXME", "CHANGEME")
+_MEANT = {("spec.upgradeStrategy.type", "None")}
+"""Where such a word is a value: KubeRay's word for no second cluster."""
 
 
 class HasText(Protocol):
@@ -174,8 +176,12 @@ def hollow(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from hollow(item, f"{place}[{index}]")
-    elif value is None or value in _HOLLOW or (value == "" and not place.endswith(_MEANT_TO_BE_EMPTY)):
+    elif value is None or (value == "" and not place.endswith(_MEANT_TO_BE_EMPTY)) or _is_left_over(place, value):
         yield place, value or ""
+
+
+def _is_left_over(place: str, value: Any) -> bool:
+    return value in _HOLLOW and (place, value) not in _MEANT
 
 
 def env_names(text: str) -> frozenset[str]:

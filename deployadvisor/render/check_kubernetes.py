@@ -128,13 +128,14 @@ def _resource_problems(resources: Data) -> Iterator[str]:
     if "memory" not in limits:
         yield "has no limit of memory"
     for kind, quantity in dict.fromkeys((*requests.items(), *limits.items())):
-        yield from _quantity_problems(kind, quantity)
+        yield from quantity_problems(kind, quantity)
     for kind in {*requests, *limits}:
         if "/" in kind and requests.get(kind) != limits.get(kind):
             yield f"requests and limits of {kind} differ"
 
 
-def _quantity_problems(kind: str, quantity: object) -> Iterator[str]:
+def quantity_problems(kind: str, quantity: object) -> Iterator[str]:
+    """What is wrong with an amount of a resource."""
     match = _QUANTITY.fullmatch(quantity) if isinstance(quantity, str) else None
     unit = match["unit"] if match else None
     right = unit in _MEMORY_UNITS if kind in ("memory", "storage") else unit in (None, "m") and "/" not in kind
@@ -224,7 +225,7 @@ def _claim_problems(resources: Mapping[str, Data]) -> Iterator[tuple[str, str]]:
     for path, data in resources.items():
         if data.get("kind") == "PersistentVolumeClaim":
             storage = data["spec"]["resources"]["requests"].get("storage")
-            yield from ((path, problem) for problem in _quantity_problems("storage", storage))
+            yield from ((path, problem) for problem in quantity_problems("storage", storage))
 
 
 def _is_part(wanted: Data, labels: Data) -> bool:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from deployadvisor.documents import stays_text
 
+ROLE, LEADER, WORKER = "role", "leader", "worker"
+"""Label of the pods of a group, and its values."""
+
 _LONGEST = 40
 """Leaves room within the 63 signs of a DNS label for what is added: ``-fetch-egress``, the hash of a ConfigMap."""
 
@@ -97,13 +100,24 @@ def stack(name: str) -> Workload:
     return Workload(made, made, "vllm", pods, selector(name))
 
 
+def group(name: str) -> Workload:
+    """A LeaderWorkerSet, whose own Service takes its name: the project's Service needs another."""
+    own = f"{name}-group"
+    answering = {**selector(name), ROLE: LEADER}
+    return Workload(f"leaderworkerset/{own}", f"pod/{own}-0", "engine", selector(name), answering)
+
+
+def ray_cluster(name: str) -> Workload:
+    """A RayService: the head answers, and the Service is the one steady name of it."""
+    answering = {**selector(name), ROLE: LEADER}
+    return Workload(f"rayservice/{name}", f"svc/{name}", "ray-head", selector(name), answering)
+
+
 def workload(target: str, engine_id: str, name: str) -> Workload:
     """What a target makes of an engine."""
-    if target == "helm":
-        return stack(name)
-    if target != "kserve":
-        return deployment(name)
-    return llm_service(name) if engine_id == "vllm" else predictor(name)
+    if target == "kserve":
+        return llm_service(name) if engine_id == "vllm" else predictor(name)
+    return {"helm": stack, "lws": group, "kuberay": ray_cluster}.get(target, deployment)(name)
 
 
 def labels(name: str, engine_id: str, version: str) -> dict[str, str]:

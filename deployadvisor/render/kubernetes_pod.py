@@ -39,6 +39,12 @@ def pod_template(view: View) -> Data:
 
 def _pod(view: View) -> Data:
     sizes = sizes_of(view.advice, view.engine)
+    return pod_with(view, [engine_container(view, sizes), proxy(view)], volumes(view, sizes))
+
+
+def pod_with(view: View, containers: list[Data], mounted: list[Data]) -> Data:
+    """A pod that fetches the weights before its containers start."""
+    sizes = sizes_of(view.advice, view.engine)
     return {
         "serviceAccountName": view.cluster_name,
         "automountServiceAccountToken": False,
@@ -48,8 +54,8 @@ def _pod(view: View) -> Data:
         "securityContext": pod_security(view),
         **_beside_its_volume(view),
         "initContainers": [fetch(view, sizes)],
-        "containers": [_engine(view, sizes), proxy(view)],
-        "volumes": _volumes(view, sizes),
+        "containers": containers,
+        "volumes": mounted,
     }
 
 
@@ -96,7 +102,8 @@ def container_security(view: View, *, read_only: bool) -> Data:
     }
 
 
-def _engine(view: View, sizes: Sizes) -> Data:
+def engine_container(view: View, sizes: Sizes) -> Data:
+    """The engine, alone in its pod or with the proxy."""
     arguments = compose_engine.command(view).get("command", [])
     return {
         "name": "engine",
@@ -169,7 +176,8 @@ def _client_key(view: View, variable: str) -> Data:
     return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
 
 
-def _hub_token(view: View) -> Data:
+def hub_token(view: View) -> Data:
+    """The token for gated models, which may be missing."""
     reference = {"name": hub_secret_name(view.cluster_name), "key": "HF_TOKEN", "optional": True}
     return {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}}
 
@@ -187,7 +195,7 @@ def fetch(view: View, sizes: Sizes) -> Data:
     """Fetches the weights, or makes the Ollama model, before the engine starts; what is there stays."""
     service = compose_engine.fetch_service(view) or {}
     variables = dict(service.get("environment", {}))
-    token = [_hub_token(view)] if variables.pop("HF_TOKEN", None) else []
+    token = [hub_token(view)] if variables.pop("HF_TOKEN", None) else []
     # Images built on CUDA ask for all cards, also for a container that was given none.
     hidden = {"NVIDIA_VISIBLE_DEVICES": "void"} if view.vendor == "nvidia" else {}
     # Costs nothing: a pod is charged for its first or its other containers, whichever ask for more.
@@ -263,7 +271,8 @@ def _shared_mount(sizes: Sizes) -> list[Data]:
     return [{"name": "shm", "mountPath": _SHARED}] if sizes.shared_gib else []
 
 
-def _volumes(view: View, sizes: Sizes) -> list[Data]:
+def volumes(view: View, sizes: Sizes) -> list[Data]:
+    """Everything that the pod's containers mount."""
     name = view.cluster_name
     files = {"name": ENGINE_FILES, "configMap": {"name": f"{name}-{ENGINE_FILES}"}}
     shared = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{sizes.shared_gib}Gi"}}

@@ -37,13 +37,16 @@ class Sizes:
 
 
 def sizes_of(advice: Recommendation, engine: Engine) -> Sizes:
-    """Sizes of one replica of the plan; raises RenderError where the size of the weights is not known."""
+    """Sizes of one pod: a replica, or its part on one of several nodes.
+
+    Raises RenderError where the size of the weights is not known.
+    """
     plan, memory = advice.plan, advice.estimate.memory
     if memory is None:
         raise RenderError("the size of the weights is not known, and a volume must be sized for them")
-    cards = plan.gpus // plan.replicas
+    cards = plan.gpus // plan.replicas // plan.nodes
     stored_gib = memory.weights_gib * _stored_to_loaded(advice, engine)
-    shared_gib = _whole("shared_memory_gib_per_card", cards) if cards > 1 else 0
+    shared_gib = _whole("shared_memory_gib_per_card", cards) if cards > 1 or plan.nodes > 1 else 0
     return Sizes(
         cards=cards,
         cores=_whole("cores_beside_cards") + cards,

@@ -88,6 +88,7 @@ class Needs(Part):
     engines: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
     """Makers of the cards that the target can hand to the engine; ``none`` is a plan without cards."""
+    min_nodes: int = 1
     max_nodes: int | None = None
     on_host: bool = False
     """The engine is installed as a program of the machine."""
@@ -97,6 +98,8 @@ class Needs(Part):
     """Only for weights that can be fetched and whose size is known: local files cannot be reached."""
     whole_cards: bool = False
     """Not for a slice of a card."""
+    published_weights: bool = False
+    """Only for weights as they are published: the target brings an engine that quantises otherwise while loading."""
     tuning: bool = False
     """Only for plans that have something to train."""
 

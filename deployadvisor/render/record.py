@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deployadvisor import documents
 from deployadvisor.errors import RenderError
 from deployadvisor.recommendation import Recommendation
-from deployadvisor.render.artefacts import dump
+from deployadvisor.render.dumping import dump
 from deployadvisor.render.manifest import Proxy
 
 RECORD = ".deployadvisor.yaml"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
 from deployadvisor import documents
 from deployadvisor.render.airgap import check_airgap
@@ -15,7 +16,9 @@ from deployadvisor.render.check_compose import check_compose, check_references
 from deployadvisor.render.check_flags import check_flags
 from deployadvisor.render.check_helm import check_values, with_chart
 from deployadvisor.render.check_kserve import as_made, check_kserve
+from deployadvisor.render.check_kuberay import check_kuberay, pods_of_ray
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
+from deployadvisor.render.check_lws import check_lws, pods_of_sets
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
@@ -75,9 +78,9 @@ def _kubernetes(files: Files, view: View) -> Iterator[Issue]:
     if not view.in_pod:
         return
     inside = _inside(files, view)
-    data = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
+    data = _objects(inside)
     secrets = frozenset(name(view.cluster_name) for name in (secret_name, hub_secret_name))
-    made = with_chart(as_made(data), view.cluster_name)
+    made = with_chart(pods_of_ray(pods_of_sets(as_made(data))), view.cluster_name)
     problems = check_kubernetes(made, view.engine, secrets)
     yield from (Issue(str(folder_of(view) / path), problem) for path, problem in problems)
     whole = {path for path, one in data.items() if "spec" in one or "metadata" in one} - set(NOT_APPLIED)
@@ -99,6 +102,24 @@ def _helm(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
         yield from (Issue(path, problem) for problem in check_values(values))
 
 
+def _lws(files: Files, view: View) -> Iterator[Issue]:
+    if view.serving is not None and view.serving.id == "lws":
+        found = check_lws(_objects(_inside(files, view)), view.engine, view.advice.plan)
+        yield from (Issue(str(folder_of(view) / path), problem) for path, problem in found)
+
+
+def _kuberay(files: Files, view: View) -> Iterator[Issue]:
+    if view.on_ray:
+        found = check_kuberay(_objects(_inside(files, view)), view.advice.plan)
+        yield from (Issue(str(folder_of(view) / path), problem) for path, problem in found)
+
+
+def _objects(inside: Files) -> dict[str, dict[str, Any]]:
+    """The YAML files that are objects, parsed; patches of single fields are lists."""
+    parsed = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
+    return {path: data for path, data in parsed.items() if isinstance(data, dict)}
+
+
 def _inside(files: Files, view: View) -> Files:
     """The files of the folder of manifests."""
     folder = folder_of(view)
@@ -114,4 +135,6 @@ CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (
     _kubernetes,
     _kserve,
     _helm,
+    _lws,
+    _kuberay,
 )

@@ -10,6 +10,7 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.errors import RenderError, nearest
 from deployadvisor.hardware.machine import value_of
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.arguments import planned_value
 from deployadvisor.render.layout import image_refusal, layout_of
 from deployadvisor.render.manifest import PROXIES, Manifest, Needs, Proxy, manifests
 from deployadvisor.render.weights import is_local, weights_for
@@ -92,7 +93,7 @@ def refusal(needs: Needs, advice: Recommendation) -> str | None:
 
 
 def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
-    engine, vendor, nodes = serving_engine(advice), card_vendor(advice), advice.plan.nodes
+    engine, vendor = serving_engine(advice), card_vendor(advice)
     if needs.tuning and not has_tuning(advice):
         yield "nothing is to be trained"
     if needs.serves_with == "engine" and engine is None:
@@ -105,16 +106,14 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
         yield f"it cannot hand {vendor} cards to the engine"
     if needs.whole_cards and uses_slice(advice):
         yield "it cannot ask for a slice of a card"
-    if needs.max_nodes is not None and nodes > needs.max_nodes:
-        yield f"it runs on one machine, and the plan spans {nodes}"
+    yield from _other_nodes(needs, advice.plan.nodes)
     if needs.serves_with == "engine" and engine is not None:
         yield from _engine_refusals(needs, engine, vendor, advice)
 
 
 def _engine_refusals(needs: Needs, engine: str, vendor: str, advice: Recommendation) -> Iterator[str]:
     """What keeps this engine from being set up, or from its weights."""
-    if needs.fetched_weights:
-        yield from _not_fetched(advice)
+    yield from _other_weights(needs, engine, advice)
     lacking = image_refusal(engines()[engine], vendor) if needs.containers else None
     if lacking:
         yield lacking
@@ -124,6 +123,13 @@ def _engine_refusals(needs: Needs, engine: str, vendor: str, advice: Recommendat
         weights_for(engines()[engine], advice.plan.model, advice.plan.precision)
     except RenderError as error:
         yield f"{error.message}; {error.remedy}" if error.remedy else error.message
+
+
+def _other_nodes(needs: Needs, nodes: int) -> Iterator[str]:
+    if needs.max_nodes is not None and nodes > needs.max_nodes:
+        yield f"it runs on one machine, and the plan spans {nodes}"
+    if nodes < needs.min_nodes:
+        yield f"it is for plans over {needs.min_nodes} machines or more, and the plan takes {nodes}"
 
 
 def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator[str]:
@@ -137,6 +143,13 @@ def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator
     has, floor = card.compute_capability if card else None, host.compute_capability_min
     if has and floor and capability(has) < capability(floor):
         yield f"{name} from pip brings a PyTorch for compute capability {floor} and newer, and the cards have {has}"
+
+
+def _other_weights(needs: Needs, engine: str, advice: Recommendation) -> Iterator[str]:
+    if needs.fetched_weights:
+        yield from _not_fetched(advice)
+    if needs.published_weights and planned_value(engines()[engine], "quantization", advice.plan):
+        yield f"it brings {engines()[engine].name} in another version, which quantises otherwise while loading"
 
 
 def _not_fetched(advice: Recommendation) -> Iterator[str]:

@@ -134,7 +134,7 @@ class View:
     @cached_property
     def in_pod(self) -> bool:
         """Whether the engine shares a Kubernetes pod, and so its loopback address, with the proxy."""
-        return self.serving is not None and self.serving.id in ("kubernetes", "kserve", "helm")
+        return self.serving is not None and self.serving.id in ("kubernetes", "kserve", "helm", "lws", "kuberay")
 
     @cached_property
     def on_kserve(self) -> bool:
@@ -145,6 +145,11 @@ class View:
     def behind_router(self) -> bool:
         """Whether a chart's router stands between the proxy and the engine."""
         return self.serving is not None and self.serving.id == "helm"
+
+    @cached_property
+    def on_ray(self) -> bool:
+        """Whether Ray starts the engine, and answers in its place."""
+        return self.serving is not None and self.serving.id == "kuberay"
 
     @cached_property
     def workload(self) -> Workload:
@@ -245,6 +250,8 @@ class View:
     @cached_property
     def upstream_health_path(self) -> str:
         """Path that tells whether the thing behind the proxy is up."""
+        if self.on_ray:
+            return "/v1/models"  # Ray's own path of health says nothing of the application
         return "/health/liveliness" if self.hosted else self.engine.health_path
 
     @cached_property
@@ -298,7 +305,7 @@ class View:
     def metrics_port(self) -> int:
         """Port at which the proxy of a pod hands out the metrics, or 0 where there are none without the key."""
         engine = self.engine
-        if not self.in_pod or self.behind_router or engine.metrics_path is None:
+        if not self.in_pod or self.behind_router or self.on_ray or engine.metrics_path is None:
             return 0
         shut = self.engine_checks_key and engine.metrics_path not in engine.api_key.open_paths
         return 0 if shut else POD_METRICS_PORT
@@ -358,7 +365,7 @@ class View:
     @cached_property
     def engine_checks_key(self) -> bool:
         """Whether the proxy passes the key on, because the engine takes it from its environment too."""
-        return not self.hosted and self.engine.api_key.kind == "env"
+        return not (self.hosted or self.on_ray) and self.engine.api_key.kind == "env"
 
     @cached_property
     def port(self) -> int:

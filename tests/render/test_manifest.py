@@ -25,7 +25,8 @@ def load(text: str) -> Manifest:
     return validated(Manifest, document.value, document)
 
 
-TARGETS = ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "kserve", "helm", "gateway", "tune"]
+SERVING = ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "lws", "kserve", "helm", "kuberay"]
+TARGETS = [*SERVING, "gateway", "tune"]
 
 
 def test_targets_stand_in_order() -> None:

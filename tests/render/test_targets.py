@@ -45,7 +45,9 @@ def test_every_engine_has_compose(engine: str) -> None:
             ("compose", "tune"),
         ),
         (served("textgen"), ("compose", "native", "airgap"), ("compose",)),
-        (served("vllm", nodes=2), (), ()),
+        (served("vllm", nodes=2), ("lws", "kuberay"), ("lws",)),
+        (served("sglang", nodes=2), ("lws",), ("lws",)),
+        (served("lmdeploy", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
     ],
 )
@@ -137,6 +139,8 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
         (OFFLINE, "kubernetes", "pods fetch their weights from the internet"),
         (UNSIZED, "kubernetes", "the size of the weights is not known"),
         (SLICED, "kubernetes", "a slice of a card"),
+        (served("vllm"), "lws", "for plans over 2 machines or more, and the plan takes 1"),
+        (served("vllm"), "kuberay", "for plans over 2 machines or more, and the plan takes 1"),
     ],
 )
 def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: str, words: str) -> None:
@@ -146,7 +150,7 @@ def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: st
 
 def test_no_target_at_all_lists_every_reason() -> None:
     with pytest.raises(RenderError, match=r"no target can run this plan: compose: .*spans 2; systemd: .*; gateway: "):
-        render(served("vllm", nodes=2))
+        render(served("lmdeploy", nodes=2))
 
 
 def test_two_serving_targets_go_into_two_folders() -> None:
