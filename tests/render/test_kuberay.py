@@ -289,3 +289,6 @@ def test_ray_takes_what_it_is_to_serve(bundle: Bundle) -> None:
     config = schema.ServeDeploySchema.model_validate(serve(bundle))
     assert config.http_options.host == "127.0.0.1"
     assert config.applications[0].import_path == "ray.serve.llm:build_openai_app"
+    nowhere = {**serve(bundle), "applications": [{"name": "llm", "route_prefix": "/"}]}
+    with pytest.raises(ValueError, match="import_path"):
+        schema.ServeDeploySchema.model_validate(nowhere)
