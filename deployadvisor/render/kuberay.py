@@ -40,8 +40,11 @@ KWARGS: tuple[PlanField, ...] = (
     "kv_dtype",
     "enable_prefix_caching",
     "trust_remote_code",
+    "tool_choice",
+    "tool_parser",
+    "reasoning_parser",
 )
-"""Fields of the plan whose flags are also fields of vllm.engine.arg_utils.EngineArgs in the vLLM of this Ray."""
+"""Fields of the plan whose flags are also fields of EngineArgs or FrontendArgs in the vLLM of this Ray."""
 
 _UID, _GID, _HOME = 1000, 100, "/home/ray"
 """User of Ray's images: docker/base-deps/Dockerfile of github.com/ray-project/ray."""

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from deployadvisor.documents import stays_text
 
+POD_PROXY_PORT = 8900
+POD_METRICS_PORT = 8901
+"""Ports of the proxy in a pod, which no engine of the catalogue takes."""
+
+KSERVE_PORT = 8000
+"""Where KServe sends requests to in a pod; an engine that would be there makes room for the proxy."""
+
 ROLE, LEADER, WORKER = "role", "leader", "worker"
 """Label of the pods of a group, and its values."""
 

@@ -14,6 +14,7 @@ from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.image_digests import with_digest
 from deployadvisor.catalog.providers import Provider
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render import kubernetes_names
 from deployadvisor.render.api_paths import API_PATHS
 from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.hosted import MAIN, Deployment, deployments
@@ -30,13 +31,6 @@ PORT = 8080
 """Where the proxy of a bundle is published, unless ``PORT`` is set."""
 
 GATEWAY_PORT = 4000
-
-POD_PROXY_PORT = 8900
-POD_METRICS_PORT = 8901
-"""Ports of the proxy in a pod, which no engine of the catalogue takes."""
-
-KSERVE_PORT = 8000
-"""Where KServe sends requests to in a pod; an engine that would be there makes room for the proxy."""
 
 
 def _by_digest(pin: Pin) -> Pin:
@@ -240,7 +234,7 @@ class View:
     def engine_listens(self) -> int:
         """Port of the engine in its container."""
         port = self.engine.port
-        return port + 1 if self.on_kserve and port == KSERVE_PORT else port
+        return port + 1 if self.on_kserve and port == kubernetes_names.KSERVE_PORT else port
 
     def engine_port(self, index: int) -> int:
         """Port of replica ``index`` on the machine, where the proxy has one too."""
@@ -298,8 +292,8 @@ class View:
     def proxy_port(self) -> int:
         """Where the proxy listens: in a pod beside the ports of all engines, which it shares the address with."""
         if self.on_kserve:
-            return KSERVE_PORT
-        return POD_PROXY_PORT if self.in_pod else PORT
+            return kubernetes_names.KSERVE_PORT
+        return kubernetes_names.POD_PROXY_PORT if self.in_pod else PORT
 
     @cached_property
     def metrics_port(self) -> int:
@@ -308,7 +302,7 @@ class View:
         if not self.in_pod or self.behind_router or self.on_ray or engine.metrics_path is None:
             return 0
         shut = self.engine_checks_key and engine.metrics_path not in engine.api_key.open_paths
-        return 0 if shut else POD_METRICS_PORT
+        return 0 if shut else kubernetes_names.POD_METRICS_PORT
 
     @cached_property
     def requirements(self) -> str:

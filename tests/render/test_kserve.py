@@ -20,8 +20,8 @@ from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check_kserve import as_made, check_kserve, pod_of
 from deployadvisor.render.check_kubernetes import check_kubernetes
 from deployadvisor.render.kserve import for_go
+from deployadvisor.render.kubernetes_names import KSERVE_PORT
 from deployadvisor.render.manifest import manifests
-from deployadvisor.render.view import KSERVE_PORT
 from tests.render.cluster_tools import program
 from tests.render.crd import faults, known
 from tests.render.factory import FLAGS, served

@@ -69,7 +69,8 @@ def test_flags_become_fields_of_their_own_kind() -> None:
     flags = (
         *("--tensor-parallel-size", "8", "--pipeline-parallel-size", "2", "--max-model-len", "8192"),
         *("--gpu-memory-utilization", "0.90", "--kv-cache-dtype", "fp8", "--dtype", "half"),
-        *("--enable-prefix-caching", "--trust-remote-code"),
+        *("--enable-prefix-caching", "--trust-remote-code", "--enable-auto-tool-choice"),
+        *("--tool-call-parser", "hermes", "--reasoning-parser", "qwen3"),
     )
     assert model(render(spanning(flags=flags), ["kuberay"]))["engine_kwargs"] == {
         "tensor_parallel_size": 8,
@@ -80,6 +81,9 @@ def test_flags_become_fields_of_their_own_kind() -> None:
         "dtype": "half",
         "enable_prefix_caching": True,
         "trust_remote_code": True,
+        "enable_auto_tool_choice": True,
+        "tool_call_parser": "hermes",
+        "reasoning_parser": "qwen3",
     }
 
 
@@ -101,7 +105,10 @@ def test_every_field_has_a_flag_that_is_its_name() -> None:
         "kv_cache_dtype",
         "enable_prefix_caching",
         "trust_remote_code",
-    }, "fields of EngineArgs as read in the wheel of vLLM 0.22.0"
+        "enable_auto_tool_choice",
+        "tool_call_parser",
+        "reasoning_parser",
+    }, "fields of EngineArgs and FrontendArgs as read in the wheel of vLLM 0.22.0"
 
 
 def test_a_flag_that_rays_engine_is_not_known_to_have_is_refused() -> None:

@@ -13,12 +13,11 @@ from deployadvisor.catalog.engines import engines
 from deployadvisor.recommendation import FactValue, MemoryEstimate, Range, Recommendation
 from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check_compose import strings
-from deployadvisor.render.kubernetes_names import client_label, dns_label, selector
+from deployadvisor.render.kubernetes_names import POD_METRICS_PORT, POD_PROXY_PORT, client_label, dns_label, selector
 from deployadvisor.render.kubernetes_pod import literal
 from deployadvisor.render.kubernetes_sizes import sizes_of
 from deployadvisor.render.layout import layout_of
 from deployadvisor.render.manifest import manifests
-from deployadvisor.render.view import POD_METRICS_PORT, POD_PROXY_PORT
 from tests.render.factory import FLAGS, served, tuned
 from tests.render.reading import HOSTILE, yaml_of
 
