@@ -405,7 +405,7 @@ def test_hostile_names_stay_words(tmp_path: Path) -> None:
 
 
 def test_every_bundle_that_starts_something_has_the_script() -> None:
-    for target in ("compose", "airgap", "kubernetes", "systemd", "shell", "native", "gateway"):
+    for target in ("compose", "airgap", "kubernetes", "lws", "kuberay", "systemd", "shell", "native", "gateway"):
         assert "preflight.sh" in {entry.path for entry in manifests()[target].files}
 
 
