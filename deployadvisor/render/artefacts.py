@@ -69,6 +69,7 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "evaluation": proof.evaluation,
     "questions": proof.questions,
     "load_test": proof.load_test,
+    "parity": proof.parity,
     "proof_service": proof.service,
     "kuberay_kustomization": kuberay.kustomization,
     "kuberay_names": kuberay.names,

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 from pydantic import Field
 
+from deployadvisor.catalog.precisions import precisions
 from deployadvisor.documents import read
 from deployadvisor.render.kubernetes_names import secret_name
 from deployadvisor.render.manifest import FileEntry, Part, Pin, validated
@@ -75,9 +76,15 @@ def quality_matters(view: View) -> bool:
     return purpose or _known(view, "customization") not in (None, "none") or has_tuning(view.advice)
 
 
+def loads_in_transformers(view: View) -> bool:
+    """Whether the engine serves a checkpoint that Transformers loads as well."""
+    return not view.hosted and view.weights.origin in ("hub", "folder")
+
+
 CONDITIONS: Mapping[str, Callable[[View], bool]] = {
     "serving": lambda view: view.serving is not None,
     "quality_matters": quality_matters,
+    "loads_in_transformers": loads_in_transformers,
 }
 """When a proof belongs into a bundle that serves."""
 
@@ -163,6 +170,23 @@ def questions(view: View) -> list[Data]:
     ]
 
 
+def parity(view: View) -> Data:
+    """What the service is compared with, and how far both may lie apart at the precision of the plan."""
+    values = _read("parity.yaml")
+    known = precisions().get(view.advice.plan.precision or "")
+    bits = known.bits_per_weight if known else 16
+    limits = next(one for one in values["limits"] if bits >= one["from_bits"])
+    return {
+        "reference": view.weights.name,
+        "trust_remote_code": view.advice.plan.trust_remote_code,
+        "precision": view.advice.plan.precision or "the checkpoint's own precision",
+        "max_tokens": values["max_tokens"],
+        "dtype": "bfloat16" if known is None or known.id != "fp16" else "float16",
+        "cpu_dtype": "float32",
+        **{name: limit for name, limit in limits.items() if name != "from_bits"},
+    }
+
+
 def _read(name: str) -> Any:
     path = templates_folder() / "proof" / name
     return read(path, display_path(path)).value
@@ -188,6 +212,11 @@ class Proving:
     def evaluation(self) -> Data:
         """The settings of the evaluation."""
         return evaluation(self.view)
+
+    @cached_property
+    def parity(self) -> Data:
+        """The limits of the parity check."""
+        return parity(self.view)
 
     @cached_property
     def load_test(self) -> Data:

@@ -35,8 +35,12 @@ class StandIn:
     """From this chat on, it fails …"""
     how: str = "status"
     """… with HTTP 500 (status), in the middle (drop), with an error in the stream (error) or emptily (empty)."""
-    logprob: Callable[[str], float] | None = None
-    """Log-probability of a token; None where it knows none."""
+    logprobs: Callable[[dict[str, Any]], list[float]] | None = None
+    """Log-probabilities of the pieces; None where it knows none."""
+    prompt_size: Callable[[dict[str, Any]], int] = lambda body: (
+        5 + sum(len(message["content"].split()) for message in body["messages"])
+    )
+    """Tokens of the prompt."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     most_at_once: int = 0
@@ -106,13 +110,13 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = self.standin.words(body)
         message = {"role": "assistant", "content": "".join(pieces)}
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "stop"}
-        if body.get("logprobs") and self.standin.logprob:
-            tokens = [{"token": piece, "logprob": self.standin.logprob(piece)} for piece in pieces]
-            choice["logprobs"] = {"content": tokens}
+        if body.get("logprobs") and self.standin.logprobs:
+            known = zip(pieces, self.standin.logprobs(body), strict=False)
+            choice["logprobs"] = {"content": [{"token": piece, "logprob": value} for piece, value in known]}
         return {"object": "chat.completion", "choices": [choice], **self._usage(body, len(pieces))}
 
     def _usage(self, body: dict[str, Any], tokens: int) -> dict[str, Any]:
-        prompt = 5 + sum(len(message["content"].split()) for message in body["messages"])
+        prompt = self.standin.prompt_size(body)
         usage = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
         return {"usage": usage} if self.standin.counts else {}
 
