@@ -18,6 +18,7 @@ from deployadvisor.render.check_compose import strings
 from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
+from deployadvisor.render.logs import Logs
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.preflight import requirements_of
 from deployadvisor.render.proof import proof_files
@@ -127,7 +128,7 @@ def _files(entry: FileEntry, view: View, context: Mapping[str, Any]) -> Iterator
 
 
 def _applies(entry: FileEntry, view: View) -> bool:
-    if entry.proxy not in (None, view.proxy):
+    if entry.proxy not in (None, view.proxy) or (entry.keeps_logs and Logs(view).policy == "none"):
         return False
     return not entry.engines or (not view.hosted and view.engine.id in entry.engines)
 

@@ -15,6 +15,8 @@ Data = dict[str, Any]
 
 _CONFIG = "/app/config.yaml"
 _KEY_FILE = "/app/credentials.json"
+_MONTH = "30d"
+_MILLION = 1_000_000
 
 
 def compose_file(view: View) -> Data:
@@ -77,7 +79,39 @@ def _model(one: Deployment, view: View) -> Data:
     """One entry of ``model_list``; secrets and what only the user knows are read from the environment."""
     peak = view.advice.profile.get("peak_concurrency")
     limit = {"max_parallel_requests": peak} if isinstance(peak, int) else {}
-    return {"model_name": one.name, "litellm_params": {**_address(one), **limit}}
+    return {"model_name": one.name, "litellm_params": {**_address(one), **limit, **_budget(one, view)}}
+
+
+def budget_usd(view: View) -> float | None:
+    """Dollars a month that the profile allows; None where it names no budget, or another currency."""
+    profile = view.advice.profile
+    budget = profile.get("budget_per_month")
+    return float(budget) if isinstance(budget, int | float) and profile.get("currency", "USD") == "USD" else None
+
+
+def counted(view: View) -> bool:
+    """Whether the gateway can tell what each of its models costs, and so when the budget is spent."""
+    return bool(budget_usd(view)) and all(one.priced for one in view.deployments)
+
+
+def _budget(one: Deployment, view: View) -> Data:
+    """The budget, on each model: the budget of the whole gateway is not kept to without a database.
+
+    Prices are given, because LiteLLM knows none for a model behind an address of its own, and would count nothing.
+    Source: github.com/BerriAI/litellm-docs/pull/948, docs.litellm.ai provider_budget_routing and custom_pricing.
+    """
+    budget, model = budget_usd(view), one.priced
+    if not budget or model is None:
+        return {}
+    into, out = model.usd_in_per_mtok or 0.0, model.usd_out_per_mtok or 0.0
+    if model.peak:
+        into, out = max(into, model.peak.usd_in_per_mtok), max(out, model.peak.usd_out_per_mtok)
+    return {
+        "max_budget": budget,
+        "budget_duration": _MONTH,
+        "input_cost_per_token": round(into / _MILLION, 12),
+        "output_cost_per_token": round(out / _MILLION, 12),
+    }
 
 
 def _address(one: Deployment) -> Data:

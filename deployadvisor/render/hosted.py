@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deployadvisor.catalog.providers import Endpoint, Provider, providers
+from deployadvisor.catalog.providers import Endpoint, HostedModel, Provider, providers
 from deployadvisor.recommendation import Recommendation
 
 MAIN, FALLBACK = "chat", "chat-fallback"
@@ -51,6 +51,12 @@ class Deployment:
         """Variables that LiteLLM reads to build a native address, such as ``VERTEXAI_PROJECT``."""
         names = dict.fromkeys(re.findall(r"\{(\w+)\}", self.endpoint.base_url)) if self.is_native else {}
         return tuple(f"{self.provider.litellm_prefix.replace('_', '').upper()}_{name.upper()}" for name in names)
+
+    @property
+    def priced(self) -> HostedModel | None:
+        """The model with its price in dollars, where the catalogue has one."""
+        found = next((one for one in self.provider.models if one.id == self.model), None)
+        return found if found and found.usd_in_per_mtok is not None else None
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class FileEntry(Part):
     """Only for these engines; empty means for all."""
     proxy: Proxy | None = None
     """Only with this proxy."""
+    keeps_logs: bool = False
+    """Only where the log policy has something to keep."""
     per_replica: bool = False
     """One file a replica, with its number in place of ``{replica}`` in the path."""
 

@@ -13,13 +13,14 @@ from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.providers import providers
 from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
-from deployadvisor.render import compose, compose_engine, monitoring
+from deployadvisor.render import compose, compose_engine, gateway, monitoring
 from deployadvisor.render.airgap import Airgap
 from deployadvisor.render.door import Door
 from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes_page import Cluster
 from deployadvisor.render.layout import Trouble
+from deployadvisor.render.logs import Logs
 from deployadvisor.render.preflight_script import Script
 from deployadvisor.render.proof import Proving
 from deployadvisor.render.view import View
@@ -41,6 +42,7 @@ def context(view: View) -> Mapping[str, Any]:
         "page": Page(view),
         "host": Host(view),
         "door": Door(view),
+        "logs": Logs(view),
         "cluster": Cluster(view),
         "airgap": Airgap(view),
         "preflight": Script(view),
@@ -146,6 +148,11 @@ class Page:
     def merged_name(self) -> str:
         """What clients call the merged model."""
         return replace(self.view, tuned=True).served_name
+
+    @property
+    def budget_usd(self) -> float | None:
+        """The budget that the gateway keeps to; None where it cannot count."""
+        return gateway.budget_usd(self.view) if gateway.counted(self.view) else None
 
     @property
     def reach_check(self) -> str:

@@ -23,6 +23,7 @@ from deployadvisor.render.compose_engine import command
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
 from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
+from deployadvisor.render.logs import check_log_flags
 from deployadvisor.render.monitoring import check_queries
 from deployadvisor.render.view import View
 
@@ -65,6 +66,7 @@ def _flags(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
     if view.serving is not None and not view.hosted:
         flags = check_flags(view.engine, _engine_words(view))
         yield from (Issue("plan.flags", problem) for problem in flags)
+        yield from (Issue("plan.flags", problem) for problem in check_log_flags(view.engine.id, _engine_words(view)))
 
 
 def _engine_words(view: View) -> list[str]:

@@ -1,6 +1,7 @@
 """The gateway of hosted routes: every provider, keys by reference, the way to the second provider."""
 
 import ast
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,26 @@ def test_clients_use_the_gateways_key_and_name() -> None:
     }
     assert assigned["GATEWAY_MODEL"] == "chat"
     assert assigned["PROVIDER_MODEL"] == 'x"; import os #'
+
+
+@pytest.mark.parametrize("provider", sorted(providers()))
+def test_a_budget_is_kept_on_every_model_whose_price_is_known(provider: str) -> None:
+    advice = hosted(provider).model_copy(update={"profile": {"budget_per_month": 500, "currency": "USD"}})
+    bundle = render(advice)
+    (entry,) = yaml_of(bundle, "litellm_config.yaml")["model_list"]
+    given, model = entry["litellm_params"], providers()[provider]
+    priced = {one.id: one for one in model.models if one.usd_in_per_mtok is not None}
+    found = priced.get(model.default_model or "")
+    assert ("max_budget" in given) == ("change the budget" in bundle["README.md"].text) == (found is not None)
+    if found:
+        dearest = max(found.usd_in_per_mtok or 0, found.peak.usd_in_per_mtok if found.peak else 0)
+        assert (given["max_budget"], given["budget_duration"]) == (500, "30d")
+        assert given["input_cost_per_token"] == pytest.approx(dearest / 1e6)
+
+
+@pytest.mark.parametrize(
+    "profile", [{}, {"budget_per_month": 500, "currency": "CNY"}, {"budget_per_month": "unknown"}]
+)
+def test_without_dollars_there_is_no_budget(profile: dict[str, Any]) -> None:
+    bundle = render(hosted("openai").model_copy(update={"profile": profile}))
+    assert "max_budget" not in bundle["litellm_config.yaml"].text
