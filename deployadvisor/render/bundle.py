@@ -94,9 +94,10 @@ def render(
     """
     manifests = select(advice, targets)
     view = View(advice, manifests, proxy=chosen_proxy(manifests, proxy))
+    context = readme.context(view)
     files = {
-        "README.md": RenderedFile(readme.page(view)),
-        **dict(_target_files(view)),
+        "README.md": RenderedFile(readme.page(advice.lang, context)),
+        **dict(_target_files(view, context)),
         **{_safe(path): RenderedFile(text) for path, text in extra_files.items()},
         "advice.json": RenderedFile(advice.to_json()),
     }
@@ -108,8 +109,7 @@ def render(
     return Bundle(MappingProxyType(files), chosen, lambda folder: carried_over(advice, needs, folder))
 
 
-def _target_files(view: View) -> Iterator[tuple[str, RenderedFile]]:
-    context = readme.context(view)
+def _target_files(view: View, context: Mapping[str, Any]) -> Iterator[tuple[str, RenderedFile]]:
     for target in view.targets:
         for entry in target.files:
             if _applies(entry, view):

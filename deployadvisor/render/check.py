@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from deployadvisor import documents
+from deployadvisor.documents import Document
 from deployadvisor.errors import DocumentError
 from deployadvisor.render.check_units import check_unit
 
@@ -54,6 +56,12 @@ def check_files(files: Mapping[str, HasText], allowed: str = "") -> tuple[Issue,
     )
 
 
+@lru_cache(maxsize=128)
+def read_back(text: str, path: str) -> Document:
+    """A rendered YAML file as its reader sees it; several checks look at the same one, and none may change it."""
+    return documents.parse(text, path)
+
+
 def _problems(path: str, text: str, allowed: str) -> Iterator[str]:
     if not text.strip():
         yield "is empty"
@@ -82,14 +90,14 @@ def _nothing(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
 
 def _yaml(text: str, path: str) -> Iterator[str]:
     try:
-        documents.parse(text, path)
+        read_back(text, path)
     except DocumentError as error:
         yield error.message
 
 
 def _hollow_values(text: str, path: str, allowed: str) -> Iterator[str]:
     try:
-        value = documents.parse(text, path).value
+        value = read_back(text, path).value
     except DocumentError:
         return
     yield from (f"{place} has no value" for place, word in hollow(value) if not word or word not in allowed)

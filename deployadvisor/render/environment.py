@@ -7,7 +7,7 @@ that format unless a filter has quoted it already, so that a forgotten filter ca
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from deployadvisor.errors import RenderError
@@ -15,6 +15,7 @@ from deployadvisor.render import quoting
 from deployadvisor.resources import templates_folder
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 
@@ -25,7 +26,12 @@ def render_template(name: str, language: str, context: Mapping[str, Any]) -> str
 
 def render_text(text: str, language: str, context: Mapping[str, Any]) -> quoting.Quoted:
     """Fill a template that stands in a data file, such as a command of a troubleshooting table."""
-    return quoting.Quoted(environment(language).from_string(text).render(context))
+    return quoting.Quoted(_compiled(text, language).render(context))
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str, language: str) -> Template:
+    return environment(language).from_string(text)
 
 
 @cache

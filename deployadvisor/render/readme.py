@@ -28,9 +28,9 @@ from deployadvisor.site import planned_group
 from deployadvisor.sizing.cards import card_groups
 
 
-def page(view: View) -> str:
-    """README.md in the language of the answer."""
-    text = render_template(f"common/README.{view.advice.lang}.md.j2", "markdown", context(view))
+def page(lang: str, given: Mapping[str, Any]) -> str:
+    """README.md in the language of the answer, from what ``context`` gives."""
+    text = render_template(f"common/README.{lang}.md.j2", "markdown", given)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 

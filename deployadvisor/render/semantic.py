@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from deployadvisor import documents
 from deployadvisor.render.airgap import check_airgap
-from deployadvisor.render.check import HasText, Issue, env_names
+from deployadvisor.render.check import HasText, Issue, env_names, read_back
 from deployadvisor.render.check_compose import check_compose, check_references
 from deployadvisor.render.check_flags import check_flags
 from deployadvisor.render.check_helm import check_values, with_chart
@@ -41,24 +40,24 @@ def semantic_issues(files: Files, view: View) -> Iterator[Issue]:
 
 def _compose(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001 - every check is called alike
     if "compose.yaml" in files:
-        data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
+        data = read_back(files["compose.yaml"].text, "compose.yaml").value
         problems = check_compose(data, env_names(files[".env.example"].text))
         yield from (Issue("compose.yaml", problem) for problem in problems)
     for path in (one for one in files if PurePosixPath(one).match("compose.*.yaml")):
-        data = documents.parse(files[path].text, path).value
+        data = read_back(files[path].text, path).value
         for problem in check_references(data, env_names(files[".env.example"].text)):
             yield Issue(path, problem)
 
 
 def _airgap(files: Files, view: View) -> Iterator[Issue]:
     if view.air_gapped:
-        data = documents.parse(files["compose.yaml"].text, "compose.yaml").value
+        data = read_back(files["compose.yaml"].text, "compose.yaml").value
         yield from (Issue("compose.yaml", one) for one in check_airgap(data, files["airgap/images.txt"].text))
 
 
 def _queries(files: Files, view: View) -> Iterator[Issue]:
     for path in MONITORING & files.keys():
-        data = documents.parse(files[path].text, path).value
+        data = read_back(files[path].text, path).value
         yield from (Issue(path, problem) for problem in check_queries(view.engine.id, data))
 
 
@@ -93,14 +92,14 @@ def _kubernetes(files: Files, view: View) -> Iterator[Issue]:
 def _kserve(files: Files, view: View) -> Iterator[Issue]:
     if view.on_kserve:
         inside = _inside(files, view)
-        data = {path: documents.parse(one.text, path).value for path, one in inside.items() if path.endswith(".yaml")}
+        data = {path: read_back(one.text, path).value for path, one in inside.items() if path.endswith(".yaml")}
         yield from (Issue(str(folder_of(view) / path), problem) for path, problem in check_kserve(data))
 
 
 def _helm(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
     path = "helm/values.yaml"
     if path in files:
-        values = documents.parse(files[path].text, path).value
+        values = read_back(files[path].text, path).value
         yield from (Issue(path, problem) for problem in check_values(values))
 
 
@@ -118,7 +117,7 @@ def _kuberay(files: Files, view: View) -> Iterator[Issue]:
 
 def _objects(inside: Files) -> dict[str, dict[str, Any]]:
     """The YAML files that are objects, parsed; patches of single fields are lists."""
-    parsed = {path: documents.parse(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
+    parsed = {path: read_back(file.text, path).value for path, file in inside.items() if path.endswith(".yaml")}
     return {path: data for path, data in parsed.items() if isinstance(data, dict)}
 
 
