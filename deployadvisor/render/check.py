@@ -167,6 +167,7 @@ _PARSERS: Mapping[str, Callable[[str, str], Iterator[str]]] = {
     ".jsonl": _jsonl,
     ".example": _env,
     ".sh": _shell,
+    ".sbatch": _shell,
     ".py": _python,
     ".service": _unit,
     ".target": _unit,

@@ -27,6 +27,7 @@ LOADING_S = 1800
 SLOW_DISK_GIB_PER_S = 0.1
 """What a single hard disk or a network of 1 Gbit/s reads: weights on anything faster load sooner."""
 
+_LOOKS_AT_THE_CARD = "--torch-backend=auto"
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SYSTEM_USER_SIGNS = 24
 _HIDDEN_FROM_SERVICES = ("/tmp/", "/var/tmp/")  # noqa: S108 - units get folders of their own in these places
@@ -54,6 +55,11 @@ class Host:
     """What the templates of a machine without containers may say."""
 
     view: View
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether Slurm hands out machine, cards and time."""
+        return self.view.serving is not None and self.view.serving.id == "slurm"
 
     @cached_property
     def installation(self) -> OnHost:
@@ -94,10 +100,19 @@ class Host:
         engine = self.view.engine
         first = build_for(engine, self.view.compute_capability) if self.view.vendor == "nvidia" else None
         before = [first.install] if first and first.install else []
-        words = [tuple(shlex.split(command)) for command in [*before, self._install_of_the_version()]]
+        words = [
+            tuple(map(self._for_the_node, shlex.split(one))) for one in [*before, self._install_of_the_version()]
+        ]
         uses_uv = any(command[0] == "uv" for command in words)
         own = [("pip", "install", f"uv=={self.view.versions['uv'].version}")] if uses_uv else []
         return (*own, *words[:-1], (*words[-1], *shlex.split(self.view.requirements)))
+
+    def _for_the_node(self, word: str) -> str:
+        """Where jobs are submitted there is no card to look at, and the build for none would be taken."""
+        floor = self.view.engine.gates.driver_min
+        if not self.scheduled or word != _LOOKS_AT_THE_CARD or floor is None or floor.cuda is None:
+            return word
+        return f"--torch-backend=cu{floor.cuda.replace('.', '')}"
 
     def _install_of_the_version(self) -> str:
         pinned = self.view.engine.version
@@ -126,7 +141,7 @@ class Host:
         view = self.view
         given = (view.layout.environment, view.layout.offline, self.installation.environment)
         values = {name: value for one in (*given, view.advice.plan.environment) for name, value in one.items()}
-        if view.advice.plan.gpus and not view.slices:
+        if view.advice.plan.gpus and not view.slices and not self.scheduled:
             values |= visibility(view.vendor, card_numbers(view, index))
         return values
 
@@ -174,7 +189,7 @@ class Host:
         """Command that prints how the engine is started."""
         if self.view.serving is not None and self.view.serving.id == "systemd":
             return f"systemctl cat {self.view.project}-engine-1"
-        return "cat start.sh"
+        return "cat serve.sbatch" if self.scheduled else "cat start.sh"
 
     @cached_property
     def metrics_command(self) -> str | None:

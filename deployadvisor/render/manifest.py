@@ -56,6 +56,8 @@ class FileEntry(Part):
     """Only with this proxy."""
     keeps_logs: bool = False
     """Only where the log policy has something to keep."""
+    tuning: bool = False
+    """Only in bundles that train something."""
     per_replica: bool = False
     """One file a replica, with its number in place of ``{replica}`` in the path."""
 
@@ -102,6 +104,8 @@ class Needs(Part):
     """Not for a slice of a card."""
     published_weights: bool = False
     """Only for weights as they are published: the target brings an engine that quantises otherwise while loading."""
+    known_size: bool = False
+    """Only where the size of the weights is known."""
     tuning: bool = False
     """Only for plans that have something to train."""
 

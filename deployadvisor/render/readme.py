@@ -23,6 +23,7 @@ from deployadvisor.render.layout import Trouble
 from deployadvisor.render.logs import Logs
 from deployadvisor.render.preflight_script import Script
 from deployadvisor.render.proof import Proving
+from deployadvisor.render.slurm import Slurm
 from deployadvisor.render.view import View
 from deployadvisor.site import planned_group
 from deployadvisor.sizing.cards import card_groups
@@ -47,6 +48,7 @@ def context(view: View) -> Mapping[str, Any]:
         "airgap": Airgap(view),
         "preflight": Script(view),
         "proof": Proving(view),
+        "slurm": Slurm(view),
         "advice": advice,
         "plan": advice.plan,
         "lang": advice.lang,

@@ -18,6 +18,7 @@ from deployadvisor.render.check_kserve import as_made, check_kserve
 from deployadvisor.render.check_kuberay import check_kuberay, pods_of_ray
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.check_lws import check_lws, pods_of_sets
+from deployadvisor.render.check_slurm import check_batch_script
 from deployadvisor.render.compose_engine import command
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
@@ -53,6 +54,12 @@ def _airgap(files: Files, view: View) -> Iterator[Issue]:
     if view.air_gapped:
         data = read_back(files["compose.yaml"].text, "compose.yaml").value
         yield from (Issue("compose.yaml", one) for one in check_airgap(data, files["airgap/images.txt"].text))
+
+
+def _batch_scripts(files: Files, view: View) -> Iterator[Issue]:
+    for path in (one for one in files if one.endswith(".sbatch")):
+        problems = check_batch_script(files[path].text, view.advice.plan.gpus)
+        yield from (Issue(path, problem) for problem in problems)
 
 
 def _queries(files: Files, view: View) -> Iterator[Issue]:
@@ -131,6 +138,7 @@ def _inside(files: Files, view: View) -> Files:
 CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (
     _compose,
     _airgap,
+    _batch_scripts,
     _queries,
     _flags,
     _kubernetes,

@@ -104,8 +104,7 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
         yield f"it is for {', '.join(needs.engines)}, and the plan uses {engine}"
     if needs.vendors and vendor not in needs.vendors:
         yield f"it cannot hand {vendor} cards to the engine"
-    if needs.whole_cards and uses_slice(advice):
-        yield "it cannot ask for a slice of a card"
+    yield from _not_asked_for(needs, advice)
     yield from _other_nodes(needs, advice.plan.nodes)
     if needs.serves_with == "engine" and engine is not None:
         yield from _engine_refusals(needs, engine, vendor, advice)
@@ -130,6 +129,14 @@ def _other_nodes(needs: Needs, nodes: int) -> Iterator[str]:
         yield f"it runs on one machine, and the plan spans {nodes}"
     if nodes < needs.min_nodes:
         yield f"it is for plans over {needs.min_nodes} machines or more, and the plan takes {nodes}"
+
+
+def _not_asked_for(needs: Needs, advice: Recommendation) -> Iterator[str]:
+    """What a scheduler cannot be asked for."""
+    if needs.known_size and advice.estimate.memory is None:
+        yield "the size of the weights is not known, and the memory of the job is computed from it"
+    if needs.whole_cards and uses_slice(advice):
+        yield "it cannot ask for a slice of a card"
 
 
 def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator[str]:

@@ -212,6 +212,8 @@ class View:
     @cached_property
     def upstreams(self) -> tuple[str, ...]:
         """Where the proxy sends requests."""
+        if self.serving is not None and self.serving.id == "slurm":
+            return tuple(f"{{$ENGINE_{index + 1}}}" for index in range(self.advice.plan.replicas))
         if self.on_host:
             return tuple(f"127.0.0.1:{self.engine_port(index)}" for index in range(self.advice.plan.replicas))
         port = GATEWAY_PORT if self.hosted else self.engine_listens

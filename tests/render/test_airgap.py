@@ -101,7 +101,7 @@ def test_a_size_that_nobody_knows_is_said() -> None:
 def test_images_are_for_the_closed_machine() -> None:
     assert "linux/amd64" in render(served(), ["airgap"])["export.sh"].text
     found = machine("h100-sxm", 2)
-    arm = found.host.model_copy(update={"arch": Known(value="aarch64", source="test")})
+    arm = found.host.model_copy(update={"arch": Known[str](value="aarch64", source="test")})
     advice = served().model_copy(update={"machine": found.model_copy(update={"host": arm})})
     assert "linux/arm64" in render(advice, ["airgap"])["export.sh"].text
 
@@ -144,3 +144,10 @@ def test_what_would_need_the_internet_is_found(change: dict[str, Any], words: st
     assert list(check_airgap(data, images)) == []
     data["services"]["engine"].update(change)
     assert list(check_airgap(data, images)) == [words]
+
+
+def test_nginx_is_carried_instead_of_caddy_where_it_is_asked_for() -> None:
+    bundle = render(served(), ["airgap"], proxy="nginx")
+    assert "nginx:" in bundle["airgap/images.txt"].text
+    assert "caddy:" not in bundle["airgap/images.txt"].text
+    assert {"proxy/nginx.conf", "proxy/start.sh"} <= set(bundle)

@@ -25,7 +25,19 @@ def load(text: str) -> Manifest:
     return validated(Manifest, document.value, document)
 
 
-SERVING = ["compose", "systemd", "shell", "native", "airgap", "kubernetes", "lws", "kserve", "helm", "kuberay"]
+SERVING = [
+    "compose",
+    "systemd",
+    "shell",
+    "slurm",
+    "native",
+    "airgap",
+    "kubernetes",
+    "lws",
+    "kserve",
+    "helm",
+    "kuberay",
+]
 TARGETS = [*SERVING, "gateway", "tune"]
 
 

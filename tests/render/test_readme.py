@@ -63,7 +63,7 @@ def headings(text: str) -> list[str]:
         (served("ollama"), "native"),
         (served("llama_cpp"), "native"),
         (served("textgen"), "native"),
-        *((served(engine), target) for engine in ON_HOST for target in ("shell", "systemd")),
+        *((served(engine), target) for engine in ON_HOST for target in ("shell", "systemd", "slurm")),
         *((served(engine), "kubernetes") for engine in manifests()["kubernetes"].needs.engines),
         *((served(engine), "kserve") for engine in manifests()["kserve"].needs.engines),
         (served("vllm"), "helm"),
@@ -135,7 +135,7 @@ def test_troubles_of_the_engine_are_listed_with_a_command(engine: str, lang: str
 def test_no_table_row_is_broken(lang: str) -> None:
     pages = [page(advice, lang) for advice in (served(), tuned(), hosted("moonshot", "mistral"), served("ollama"))]
     pages += [page(served(engine), lang, ["airgap"]) for engine in ENGINES]
-    pages += [page(served(engine), lang, [target]) for engine in ON_HOST for target in ("shell", "systemd")]
+    pages += [page(served(engine), lang, [target]) for engine in ON_HOST for target in ("shell", "systemd", "slurm")]
     for text in pages:
         for line in text.splitlines():
             if line.startswith("|"):
@@ -143,7 +143,7 @@ def test_no_table_row_is_broken(lang: str) -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("target", ["shell", "systemd"])
+@pytest.mark.parametrize("target", ["shell", "systemd", "slurm"])
 @pytest.mark.parametrize("engine", ON_HOST)
 def test_a_machine_without_containers_is_not_told_of_containers(engine: str, target: str, lang: str) -> None:
     text = page(served(engine), lang, [target])

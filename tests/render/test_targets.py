@@ -32,16 +32,16 @@ def test_every_engine_has_compose(engine: str) -> None:
         (served("ollama"), ("compose", "native", "airgap", "kubernetes", "kserve"), ("compose",)),
         (
             served("llama_cpp", cards=0),
-            ("compose", "systemd", "shell", "native", "airgap", "kubernetes", "kserve"),
+            ("compose", "systemd", "shell", "slurm", "native", "airgap", "kubernetes", "kserve"),
             ("compose",),
         ),
-        (served("transformers", cards=0), ("compose", "systemd", "shell", "airgap"), ("compose",)),
+        (served("transformers", cards=0), ("compose", "systemd", "shell", "slurm", "airgap"), ("compose",)),
         (served("vllm", gpu="mi300x"), ("compose", "airgap", "kubernetes", "kserve", "helm"), ("compose",)),
         (served("ollama", gpu="m3-max"), ("native",), ("native",)),
         (hosted(), ("gateway",), ("gateway",)),
         (
             tuned("vllm"),
-            ("compose", "systemd", "shell", "airgap", "kubernetes", "kserve", "helm", "tune"),
+            ("compose", "systemd", "shell", "slurm", "airgap", "kubernetes", "kserve", "helm", "tune"),
             ("compose", "tune"),
         ),
         (served("textgen"), ("compose", "native", "airgap"), ("compose",)),
@@ -141,6 +141,9 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
         (SLICED, "kubernetes", "a slice of a card"),
         (served("vllm"), "lws", "for plans over 2 machines or more, and the plan takes 1"),
         (served("vllm"), "kuberay", "for plans over 2 machines or more, and the plan takes 1"),
+        (SLICED, "slurm", "a slice of a card"),
+        (UNSIZED, "slurm", "the memory of the job is computed from it"),
+        (served("vllm", nodes=2), "slurm", "the plan spans 2"),
     ],
 )
 def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: str, words: str) -> None:

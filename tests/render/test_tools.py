@@ -66,7 +66,7 @@ def test_compose_files_meet_the_compose_schema(folders: Path) -> None:
 
 
 def test_shellcheck_finds_nothing(folders: Path) -> None:
-    scripts = sorted(folders.rglob("*.sh"))
+    scripts = sorted([*folders.rglob("*.sh"), *folders.rglob("*.sbatch")])
     assert len(scripts) > 30
     # SC2016 wonders whether a "$" in single quotes is meant: in a name of the user's it is.
     run(tool("shellcheck"), "--exclude", "SC2016", *scripts)
