@@ -165,7 +165,8 @@ def test_a_killed_update_is_undone_by_the_next_run(
             assert new.diff(folder).report.changes is False
             break
         assert after == before, f"step {step}"
-    assert halfway > len(new), "it was killed between all files"
+    touched = [path for path in new if path not in old or old[path].text != new[path].text]
+    assert halfway > len(touched), "it was killed between all files"
     assert (folder / ".env").read_text(encoding="utf-8") == "API_KEY=x\n"
 
 
