@@ -106,6 +106,8 @@ class Needs(Part):
     """Only for weights as they are published: the target brings an engine that quantises otherwise while loading."""
     known_size: bool = False
     """Only where the size of the weights is known."""
+    no_adapters: bool = False
+    """Only for plans that serve one set of weights: the target brings an engine whose options for adapters differ."""
     tuning: bool = False
     """Only for plans that have something to train."""
 

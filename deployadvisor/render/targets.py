@@ -155,6 +155,8 @@ def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator
 def _other_weights(needs: Needs, engine: str, advice: Recommendation) -> Iterator[str]:
     if needs.fetched_weights:
         yield from _not_fetched(advice)
+    if needs.no_adapters and _serves_adapters(engine, advice):
+        yield "it cannot serve adapters beside the base model"
     if needs.published_weights and planned_value(engines()[engine], "quantization", advice.plan):
         yield f"it brings {engines()[engine].name} in another version, which quantises otherwise while loading"
 
@@ -166,6 +168,11 @@ def _not_fetched(advice: Recommendation) -> Iterator[str]:
         yield "pods fetch their weights from the internet, which the plan does without"
     if advice.estimate.memory is None:
         yield "the size of the weights is not known, and a volume must be sized for them"
+
+
+def _serves_adapters(engine: str, advice: Recommendation) -> bool:
+    option = engines()[engine].flags.get("lora_enable")
+    return option is not None and bool(set(option.flags) & set(advice.plan.flags))
 
 
 def uses_slice(advice: Recommendation) -> bool:

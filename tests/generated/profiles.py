@@ -143,6 +143,7 @@ def _aims() -> Iterator[Choices]:
     yield from (_ACQUIRED, _ANYTHING)
     yield from ({**_PRIVATE, "hardware": _on("nvidia", _SERVER_GB), "overlay": [one]} for one in _ORDERS * 2)
     yield from ({**_PRIVATE, "hardware": _on(vendor)} for vendor in ("nvidia", "amd", "intel", "huawei"))
+    yield {**_PRIVATE, "hardware": _CLUSTERS, "model": _LARGE, "platform": ["kubernetes", "slurm", LEFT_OUT]}
     yield from ({**_TUNED, "hardware": _on("nvidia", _SERVER_GB), "overlay": [one]} for one in _ORDERS)
     yield from ({**_DESKTOP, "hardware": hardware} for hardware in (_MACS, _on("nvidia"), _on("amd"), ["none"]))
     yield from (_CPU, {**_LAB, "hardware": _on("nvidia")}, {**_LAB, "hardware": [*_MACS, *_on("amd")]})
@@ -185,6 +186,14 @@ _ORDERS: Sequence[Any] = (LEFT_OUT, LMDEPLOY_FIRST, SGLANG_FIRST)
 """The shipped order of the engines, and those that put another first."""
 _SERVER_GB = 20
 """Cards from here hold the models that are served most."""
+_CLUSTERS = ["2 nodes of 8x H100", "2 nodes of 8x H200", "4 nodes of 8x A100 80GB", "2 nodes of 4x H100"]
+_LARGE = [
+    "deepseek-ai/DeepSeek-V3",
+    "deepseek-ai/DeepSeek-R1",
+    "meta-llama/Llama-3.1-405B-Instruct",
+    "Qwen/Qwen3-235B-A22B",
+]
+"""Models that need more than one machine of most kinds."""
 _SERVERS = ("8x H200", "2x A100 80GB", "1x H100", "4x L40S", "1x RTX 4090", "none", "cpu 64GB")
 
 _HOSTED: Choices = {

@@ -112,8 +112,8 @@ def test_every_field_has_a_flag_that_is_its_name() -> None:
 
 
 def test_a_flag_that_rays_engine_is_not_known_to_have_is_refused() -> None:
-    with pytest.raises(RenderError, match=r"the vLLM of Ray 2\.56\.0 is not known to have --enable-lora"):
-        render(spanning(flags=(*spanning().plan.flags, "--enable-lora")), ["kuberay"])
+    with pytest.raises(RenderError, match=r"the vLLM of Ray 2\.56\.0 is not known to have --swap-space"):
+        render(spanning(flags=(*spanning().plan.flags, "--swap-space", "4")), ["kuberay"])
 
 
 def test_who_may_use_it() -> None:
@@ -127,6 +127,14 @@ def test_who_may_use_it() -> None:
     ):
         with pytest.raises(RenderError, match=words):
             render(advice, ["kuberay"])
+
+
+def test_a_plan_with_adapters_is_left_to_the_set() -> None:
+    plain = spanning("vllm")
+    flags = (*plain.plan.flags, *engines()["vllm"].flags["lora_enable"].arguments(True))
+    advice = plain.model_copy(update={"plan": plain.plan.model_copy(update={"flags": flags})})
+    assert "kuberay" in available_targets(plain)
+    assert "kuberay" not in available_targets(advice)
 
 
 def test_nothing_answers_strangers(bundle: Bundle) -> None:
