@@ -52,7 +52,7 @@ class _Needs:
     def whole(self) -> Requirements:
         view = self.view
         images = () if self.place in ("host", "desktop") else tuple(dict.fromkeys(self._images()))
-        alone = self.place in ("host", "desktop")
+        alone = self.place in ("host", "desktop") and not self._queued
         return Requirements(
             place=self.place,
             project=view.project,
@@ -85,12 +85,17 @@ class _Needs:
             return "desktop"
         return "docker" if self._is(*_IN_CONTAINERS) else "host"
 
+    @cached_property
+    def _queued(self) -> bool:
+        """Whether the engine runs where a scheduler puts it, and not on the machine that is asked."""
+        return self._is("slurm")
+
     def _is(self, *names: str) -> bool:
         return self.view.serving is not None and self.view.serving.id in names
 
     def _cards(self) -> Cards:
         view, plan = self.view, self.view.advice.plan
-        if view.hosted or not plan.gpus:
+        if view.hosted or not plan.gpus or self._queued:
             return Cards("none")
         return Cards(
             vendor=view.vendor,
@@ -139,7 +144,8 @@ class _Needs:
             return ()
         compiler = ("nvcc",) if view.vendor == "nvidia" else ()
         own = (*_COMPILERS, *compiler) if Host(view).compiled else ("python3",)
-        return (*_HOST_PROGRAMS, *own)
+        scheduler = ("sbatch", "ssh") if self._queued else ()
+        return (*_HOST_PROGRAMS, *own, *scheduler)
 
     def _ports(self) -> Iterator[Port]:
         view = self.view
@@ -148,7 +154,7 @@ class _Needs:
         yield Port(view.port, None if view.native else "PORT")
         if view.web_ui_port:
             yield Port(view.web_ui_port, None if view.native else "WEB_UI_PORT")
-        if view.on_host:
+        if view.on_host and not self._queued:
             yield from (Port(replica.port) for replica in Host(view).replicas)
 
     def _settings(self) -> tuple[str, ...]:
@@ -162,7 +168,7 @@ class _Needs:
         )
 
     def _maker(self) -> str | None:
-        return "install.sh" if self._is("systemd") else "setup.sh" if self._is("shell") else None
+        return "install.sh" if self._is("systemd") else "setup.sh" if self._is("shell", "slurm") else None
 
     def _images(self) -> Iterator[str]:
         """Images of the data files, without those that are built here or started only when asked for."""

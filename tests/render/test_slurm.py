@@ -7,9 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from deployadvisor.checklist.preflight import checks_for
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import default_targets, render
 from deployadvisor.render.check_slurm import check_batch_script
+from deployadvisor.render.preflight import requirements
 from tests.render.factory import ON_HOST, served, tuned
 
 
@@ -125,3 +127,14 @@ def test_a_good_job_passes() -> None:
 )
 def test_what_sbatch_lets_through_is_found(old: str, new: str, words: str) -> None:
     assert any(problem.startswith(words) for problem in check_batch_script(GOOD.replace(old, new), 2))
+
+
+def test_preflight_asks_the_login_node_for_nothing_that_only_the_job_needs() -> None:
+    needs = requirements(served("vllm"), ["slurm"])
+    assert needs is not None
+    asked = set(checks_for(needs))
+    assert {"programs", "disk", "hub", "proxy"} <= asked
+    assert not {"driver", "cards", "gpu-memory", "open-files", "shared-memory"} & asked
+    assert {"sbatch", "ssh"} <= set(needs.programs)
+    assert [port.number for port in needs.ports] == [8080]
+    assert needs.settings_made_by == "setup.sh"
