@@ -77,7 +77,7 @@ def test_a_changed_answer_shows_its_changes_and_then_makes_them(run: Run, folder
     code, out, _ = run(*asked, "--diff")
     assert code == 1
     assert "--- a/compose.yaml\n+++ b/compose.yaml\n" in out
-    assert out.endswith(f"{folder}: 0 created, 6 updated, 0 removed, {len(before) - 6} unchanged\n")
+    assert out.endswith(f"{folder}: 0 created, 7 updated, 0 removed, {len(before) - 7} unchanged\n")
     assert "\x1b" not in out
     assert snapshot(folder) == before
     assert run(*asked)[0] == 0
@@ -92,7 +92,8 @@ def test_a_diff_as_json_lists_changes(run: Run, folder: Path) -> None:
     found = json.loads(out)
     assert code == 1
     assert found["changes"] is True
-    assert found["updated"] == [RECORD, "CHECKLIST.md", "README.md", "advice.json", "monitoring/alerts.yaml"]
+    numbers = [RECORD, "CHECKLIST.md", "README.md", "advice.json", "monitoring/alerts.yaml", "verify/load-test.json"]
+    assert found["updated"] == numbers
     assert (found["conflicts"], found["edited"]) == (["compose.yaml"], ["smoke-test.sh"])
     assert set(found["diff"]) == {*found["updated"], "compose.yaml"}
     assert "-mine\n" in found["diff"]["compose.yaml"]
