@@ -41,6 +41,7 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "compose_tls": compose_proxy.tls_file,
     "compose_tuned": compose.tuned_file,
     "compose_adapter": compose.adapter_file,
+    "gateway_client_package": gateway.client_package,
     "gateway_compose": gateway.compose_file,
     "litellm_config": gateway.litellm_config,
     "helm_engine_policy": helm.engine_policy,

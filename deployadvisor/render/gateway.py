@@ -82,6 +82,17 @@ def _model(one: Deployment, view: View) -> Data:
     return {"model_name": one.name, "litellm_params": {**_address(one), **limit, **_budget(one, view)}}
 
 
+def client_package(view: View) -> Data:
+    """What ``npm install`` reads for the client in JavaScript."""
+    return {
+        "name": "gateway-client",
+        "private": True,
+        "type": "module",
+        "engines": {"node": f">={view.versions['node'].version}"},
+        "dependencies": {"openai": view.versions["openai_npm"].version},
+    }
+
+
 def budget_usd(view: View) -> float | None:
     """Dollars a month that the profile allows; None where it names no budget, or another currency."""
     profile = view.advice.profile

@@ -6,6 +6,7 @@ RenderError instead of being altered.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -34,6 +35,18 @@ def shell(value: object) -> Quoted:
 def python(value: object) -> Quoted:
     """A Python literal, in ASCII."""
     return Quoted(ascii(value))
+
+
+_SCRIPT_SIGNS = re.compile(r"[<>&]|\{(?=[{%#])")
+
+
+def javascript(value: object) -> Quoted:
+    """A string of JavaScript in ASCII, which no ``</script>`` ends and which holds no mark of a template.
+
+    >>> javascript("</script>")
+    '"\\u003c/script\\u003e"'
+    """
+    return Quoted(_SCRIPT_SIGNS.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(str(value))))
 
 
 _CADDY_WORD = re.compile(r"[A-Za-z0-9._:/-]+")
@@ -173,6 +186,7 @@ def _refuse(place: str, text: str) -> RenderError:
 QUOTING: Mapping[str, Callable[[object], Quoted]] = {
     "shell": shell,
     "python": python,
+    "javascript": javascript,
     "caddy": caddy,
     "nginx": nginx,
     "dockerfile": dockerfile,

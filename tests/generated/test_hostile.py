@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -72,6 +73,19 @@ def test_yaml_and_json_read_every_text_back() -> None:
 def test_python_reads_every_text_back() -> None:
     pairs = list(quoted_by(quoting.python))
     assert ast.literal_eval("[" + ",".join(word for _, word in pairs) + "]") == list(texts())
+
+
+@pytest.mark.tool
+def test_javascript_reads_every_text_back(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    every = [*texts(), "lone \ud800 surrogates \udfff\ud800"]
+    script = "console.log(JSON.stringify([" + ",\n".join(map(quoting.javascript, every)) + "]));\n"
+    (tmp_path / "words.mjs").write_text(script, encoding="ascii")
+    read = subprocess.run([node, tmp_path / "words.mjs"], capture_output=True, check=True, timeout=60).stdout
+    assert json.loads(read) == every
+    assert not re.search(r"(?i)</script|<!--|\]\]>", script)
 
 
 def test_units_hold_every_text_on_one_line_or_refuse_it() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -78,6 +79,18 @@ def _python(text: str) -> Iterator[str]:
         yield from _data(node.value) if isinstance(node, ast.Constant) else (type(node).__name__,)
 
 
+_SCRIPT = re.compile(r'//.*|\s+|(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<word>[\w$]+|.)')
+
+
+def _javascript(text: str) -> Iterator[str]:
+    """Signs, names, and strings as they read back."""
+    for found in _SCRIPT.finditer(text):
+        if found["string"]:
+            yield json.loads(found["string"])
+        elif found["word"]:
+            yield found["word"]
+
+
 def _markdown(text: str) -> Iterator[str]:
     for token in MarkdownIt("commonmark").enable("table").parse(text):
         yield f"{token.type} {token.tag}"
@@ -105,6 +118,7 @@ _READERS: Mapping[str, Callable[[str], Iterator[str]]] = {
     ".jsonl": _jsonl,
     ".sh": _shell,
     ".py": _python,
+    ".mjs": _javascript,
     ".md": _markdown,
     ".service": _unit,
 }

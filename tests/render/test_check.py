@@ -45,6 +45,8 @@ def test_good_files_pass(path: str, text: str) -> None:
         ("a.sh", "#!/bin/sh\necho\n", "set -eu"),
         ("a.py", "def\n", "line 1"),
         ("proxy/Caddyfile", ":8080 {\n", "braces"),
+        ("client.mjs", "const x = {{ x }};\n", "template mark"),
+        ("client.mjs", "const x = 1;", "line break"),
         ("Modelfile", "FROM {{ x }}\n", "template mark"),
     ],
 )

@@ -1,6 +1,7 @@
 """A value comes out of each format as itself, or RenderError says that the format cannot hold it."""
 
 import ast
+import json
 import shlex
 
 import pytest
@@ -23,6 +24,33 @@ def test_shell_reads_back_one_equal_word(text: str) -> None:
 @given(TEXTS)
 def test_python_reads_back_equal(text: str) -> None:
     assert ast.literal_eval(quoting.python(text)) == text
+
+
+@given(st.one_of(TEXTS, st.text(alphabet=st.characters(), max_size=60)))
+def test_javascript_is_one_string_in_ascii_that_reads_back_equal(text: str) -> None:
+    quoted = quoting.javascript(text)
+    assert json.loads(quoted) == text
+    assert quoted.isascii()
+    assert quoted.isprintable()
+    assert not {"<", ">", "&"} & set(quoted)
+    assert not any(mark in quoted for mark in ("{{", "{%", "{#"))
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("gpt-6", '"gpt-6"'),
+        ("it's", '"it\'s"'),
+        ('"\\\n', r'"\"\\\n"'),
+        ("</script>", r'"\u003c/script\u003e"'),
+        ("a && b", r'"a \u0026\u0026 b"'),
+        ("{{ x }} {y}", r'"\u007b{ x }} {y}"'),
+        ("${x} `y`", '"${x} `y`"'),
+        ("\u2028\ud800\0", r'"\u2028\ud800\u0000"'),
+    ],
+)
+def test_javascript_escapes_what_ends_a_string_or_a_script(text: str, quoted: str) -> None:
+    assert quoting.javascript(text) == quoted
 
 
 @given(TEXTS)

@@ -83,6 +83,14 @@ def test_python_files_are_clean(folders: Path) -> None:
     run(tool("ruff"), "check", "--isolated", "--select", rules, "--line-length", "120", folders)
 
 
+def test_node_reads_every_client(folders: Path) -> None:
+    node = tool("node")
+    different = {path.read_text(encoding="utf-8"): path for path in sorted(folders.rglob("*.mjs"))}
+    assert len(different) > 5
+    for path in different.values():
+        run(node, "--check", path)
+
+
 def test_kubernetes_schemas_accept_every_manifest(folders: Path) -> None:
     # Kustomize's own file and KEDA's are no part of Kubernetes; a patch is no whole object.
     others = ("kustomization.yaml", "placement.yaml", "scaling-keda.yaml")
