@@ -201,6 +201,7 @@ def _selection_problems(data: Data, deployments: list[Data]) -> Iterator[str]:
         "Service": lambda: spec["selector"],
         "NetworkPolicy": lambda: spec["podSelector"].get("matchLabels", {}),
         "PodDisruptionBudget": lambda: spec["selector"]["matchLabels"],
+        "PodMonitor": lambda: spec["selector"]["matchLabels"],
     }.get(kind)
     if wanted and not any(wanted() and _is_part(wanted(), pod["metadata"]["labels"]) for pod in pods):
         yield "selects no pod of the folder"
@@ -219,6 +220,8 @@ def _named_ports(data: Data) -> Iterator[str | int]:
         yield from (str(port.get("targetPort")) for port in spec["ports"])
     if data["kind"] == "NetworkPolicy":
         yield from (port["port"] for rule in spec.get("ingress", ()) for port in rule.get("ports", ()))
+    if data["kind"] == "PodMonitor":
+        yield from (one["port"] for one in spec["podMetricsEndpoints"])
 
 
 def _claim_problems(resources: Mapping[str, Data]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from deployadvisor.catalog.drivers import needed_branch
 from deployadvisor.driver_gate import build_for, needed
 from deployadvisor.errors import RenderError
 from deployadvisor.render.arguments import native_arguments
-from deployadvisor.render.compose_engine import card_numbers
+from deployadvisor.render.compose_engine import card_numbers, command
 from deployadvisor.render.layout import OnHost
 from deployadvisor.render.view import View
 from deployadvisor.render.visibility import visibility
@@ -223,3 +223,10 @@ class Host:
             return needed_branch(self.installation.cuda, (), view.compute_capability)
         need = needed(view.engine, view.compute_capability)
         return need.branch if need else None
+
+
+def engine_words(view: View) -> list[str]:
+    """The command line of the engine where the bundle runs it."""
+    if view.on_host:
+        return list(Host(view).replicas[0].arguments)
+    return list(command(view).get("command", []))

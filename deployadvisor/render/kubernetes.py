@@ -21,6 +21,8 @@ NOT_APPLIED = (
     KUSTOMIZATION,
     PLACEMENT,
     "scaling-keda.yaml",
+    "pod-monitor.yaml",
+    "alert-rules.yaml",
     "names.yaml",
     "route.yaml",
     "route-ingress.yaml",

@@ -1,6 +1,7 @@
 """Prometheus and Grafana around an engine: what is scraped, when somebody is called, and what there is to see.
 
-The files know nothing of Compose but the names of the services, so that other targets can take them too.
+Targets differ in where the engine is asked, under which name Prometheus keeps what it says, and in the commands of
+the page.
 """
 
 from __future__ import annotations
@@ -11,22 +12,23 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from deployadvisor.catalog.metrics import Metric, Metrics, metrics
 from deployadvisor.documents import read
-from deployadvisor.render.compose_engine import command
+from deployadvisor.render.host import engine_words
 from deployadvisor.render.manifest import Part, Words, validated
 from deployadvisor.render.view import View
 from deployadvisor.resources import display_path, templates_folder
 
 Data = dict[str, Any]
 
-JOB = "engine"
-KEY_FILE = "/run/secrets/engine_key"
-"""Where Prometheus finds the key of an engine that asks for one."""
+KEY_FILE, KEY_BESIDE = "/run/secrets/engine_key", "engine-key"
+"""Where Prometheus finds the key of an engine that asks for one: in its container, or beside its configuration."""
+RULES = ("alert_rules", "kubernetes_alert_rules")
+"""Builders of the files with alert rules."""
 DATASOURCE = "prometheus"
 
 _TROUBLES = {"en": "README.md#when-something-breaks", "zh": "README.md#出问题时"}
@@ -43,8 +45,22 @@ class Alert(Part):
     severity: str
     summary: Words
     cure: Words
-    look: str
-    """Command that shows more, for the troubleshooting table."""
+    """What to do, where ``$start`` and ``$settings`` are those of the place."""
+    look: Literal["state", "log", "flags", "errors"]
+    """Which command of the place shows more, for the troubleshooting table."""
+
+
+class Place(Part):
+    """Where an engine runs, in commands that may use ``{{ view }}``."""
+
+    start: str
+    """Starts it again."""
+    settings: str
+    """The file with the arguments of the engine."""
+    state: str
+    log: str
+    flags: str
+    errors: str
 
 
 class Panel(Part):
@@ -57,6 +73,7 @@ class Panel(Part):
 
 class _Alerts(Part):
     limits: Mapping[str, float]
+    places: Mapping[str, Place]
     alerts: tuple[Alert, ...]
 
 
@@ -65,16 +82,29 @@ class _Panels(Part):
 
 
 def exported(view: View) -> Metrics | None:
-    """The metrics of the engine as it is started; None where it exports none, or they are not known."""
-    if view.serving is None or view.hosted:
+    """The metrics of the engine as it is started; None where they are not exported, not known or not within reach."""
+    if view.serving is None or view.hosted or (view.in_pod and not view.metrics_port):
         return None
     engine, plan = view.engine, view.advice.plan
     if engine.metrics_path is None or plan.engine_version not in (None, engine.version):
         return None
     switch = engine.flags.get("metrics")
-    if switch is not None and switch.names and not set(switch.names) & set(command(view).get("command", ())):
+    if switch is not None and switch.names and not set(switch.names) & set(engine_words(view)):
         return None
     return metrics().get(engine.id)
+
+
+def watched(view: View) -> bool:
+    """Whether the bundle has alert rules."""
+    files = view.serving.files if view.serving else ()
+    return any(one.data in RULES for one in files) and exported(view) is not None
+
+
+def job(view: View) -> str:
+    """The name under which Prometheus keeps what the engine says: one of its own where others are watched too."""
+    if view.in_pod:
+        return view.cluster_name
+    return view.project if view.on_host else "engine"
 
 
 def needs_key(view: View) -> bool:
@@ -86,9 +116,10 @@ def prometheus(view: View) -> Data | None:
     """``prometheus.yaml``: every replica, and the key by reference where the engine asks for it."""
     if exported(view) is None:
         return None
-    key = {"authorization": {"type": "Bearer", "credentials_file": KEY_FILE}} if needs_key(view) else {}
-    job = {
-        "job_name": JOB,
+    file = KEY_BESIDE if view.on_host else KEY_FILE
+    key = {"authorization": {"type": "Bearer", "credentials_file": file}} if needs_key(view) else {}
+    scraped = {
+        "job_name": job(view),
         "metrics_path": view.engine.metrics_path,
         **key,
         "static_configs": [{"targets": list(view.upstreams)}],
@@ -96,7 +127,7 @@ def prometheus(view: View) -> Data | None:
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": ["alerts.yaml"],
-        "scrape_configs": [job],
+        "scrape_configs": [scraped],
     }
 
 
@@ -106,7 +137,7 @@ def alerts(view: View) -> tuple[Alert, ...]:
     if found is None:
         return ()
     known = _alerts()
-    values = {**_series(found), **_limits(view, known.limits)}
+    values = {**_series(found, view), **_limits(view, known.limits), "down": _down(view)}
     filled = ((alert, _filled(alert.expr, values)) for alert in known.alerts)
     return tuple(alert.model_copy(update={"expr": expr}) for alert, expr in filled if expr is not None)
 
@@ -114,7 +145,23 @@ def alerts(view: View) -> tuple[Alert, ...]:
 def alert_rules(view: View) -> Data | None:
     """``alerts.yaml``."""
     found = alerts(view)
-    return {"groups": [{"name": JOB, "rules": [_rule(one, view) for one in found]}]} if found else None
+    return {"groups": [{"name": job(view), "rules": [_rule(one, view) for one in found]}]} if found else None
+
+
+def _down(view: View) -> str:
+    """In a cluster a pod that is gone is no target any more, so that nothing would be left to be down."""
+    up = _up(view)
+    return f"{up} == 0 or absent({up})" if view.in_pod else f"{up} == 0"
+
+
+def _up(view: View) -> str:
+    return f'up{{job="{job(view)}"}}'
+
+
+def place(view: View) -> Place:
+    """The commands of the target that serves."""
+    target = "compose" if view.composed or view.serving is None else view.serving.id
+    return _alerts().places[target]
 
 
 def _rule(alert: Alert, view: View) -> Data:
@@ -133,7 +180,8 @@ def dashboard(view: View) -> Data | None:
     found = exported(view)
     if found is None:
         return None
-    shown = ((panel, _filled(panel.expr, _series(found))) for panel in _panels())
+    values = {**_series(found, view), "up": _up(view)}
+    shown = ((panel, _filled(panel.expr, values)) for panel in _panels())
     charts = [(panel, expr) for panel, expr in shown if expr is not None]
     return {
         "uid": view.project[:40],
@@ -206,12 +254,12 @@ def _filled(expr: str, values: Mapping[str, str]) -> str | None:
     return template.substitute(values) if set(template.get_identifiers()) <= set(values) else None
 
 
-def _series(found: Metrics) -> Mapping[str, str]:
-    return {role: _selector(metric) for role, metric in found.names.items()}
+def _series(found: Metrics, view: View) -> Mapping[str, str]:
+    return {role: _selector(metric, job(view)) for role, metric in found.names.items()}
 
 
-def _selector(metric: Metric) -> str:
-    labels = ",".join(f'{name}="{value}"' for name, value in {"job": JOB, **metric.labels}.items())
+def _selector(metric: Metric, name: str) -> str:
+    labels = ",".join(f'{key}="{value}"' for key, value in {"job": name, **metric.labels}.items())
     return f"{metric.series}{{{labels}}}"
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from string import Template
 from typing import Any
 
 from deployadvisor.catalog.engines import engines
@@ -112,9 +113,14 @@ class Page:
         return self.view.composed and monitoring.exported(self.view) is not None
 
     @property
+    def watched(self) -> bool:
+        """Whether the bundle has alert rules, for its own Prometheus or one of the user's."""
+        return monitoring.watched(self.view)
+
+    @property
     def metrics_need_key(self) -> bool:
         """Whether Prometheus needs the key of the engine, in a file."""
-        return self.monitored and monitoring.needs_key(self.view)
+        return self.watched and monitoring.needs_key(self.view)
 
     @property
     def training_cards(self) -> tuple[int, ...]:
@@ -182,15 +188,18 @@ class TroubleRow:
 def troubles(view: View) -> list[TroubleRow]:
     """What goes wrong with this engine, with commands for where it runs."""
     known = [row for trouble in view.layout.troubleshoot if (row := _row(trouble, view)) is not None]
-    return known + [_alert_row(alert, view) for alert in monitoring.alerts(view)] if Page(view).monitored else known
+    alerts = monitoring.alerts(view) if monitoring.watched(view) else ()
+    return [*known, *(_alert_row(alert, view) for alert in alerts)]
 
 
 def _alert_row(alert: monitoring.Alert, view: View) -> TroubleRow:
     word = {"en": "Alert", "zh": "告警"}[view.advice.lang]
+    commands = {name: render_text(text, "shell", {"view": view}) for name, text in monitoring.place(view)}
+    cure = Template(getattr(alert.cure, view.advice.lang)).substitute(commands)
     return TroubleRow(
         symptom=f"{word} `{alert.name}`",
-        cause=f"{getattr(alert.summary, view.advice.lang)} {getattr(alert.cure, view.advice.lang)}",
-        command=render_text(alert.look, "shell", {"view": view}),
+        cause=f"{getattr(alert.summary, view.advice.lang)} {cure}",
+        command=commands[alert.look],
         source=None,
     )
 

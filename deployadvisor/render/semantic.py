@@ -19,8 +19,7 @@ from deployadvisor.render.check_kuberay import check_kuberay, pods_of_ray
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.check_lws import check_lws, pods_of_sets
 from deployadvisor.render.check_slurm import check_batch_script
-from deployadvisor.render.compose_engine import command
-from deployadvisor.render.host import Host
+from deployadvisor.render.host import engine_words
 from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
 from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
 from deployadvisor.render.logs import check_log_flags
@@ -29,7 +28,14 @@ from deployadvisor.render.view import View
 
 Files = Mapping[str, HasText]
 
-MONITORING = frozenset({"monitoring/alerts.yaml", "monitoring/dashboard.json"})
+MONITORING = frozenset(
+    {
+        "monitoring/alerts.yaml",
+        "monitoring/dashboard.json",
+        "kubernetes/alert-rules.yaml",
+        "lws/alert-rules.yaml",
+    }
+)
 """Files with queries."""
 
 
@@ -70,16 +76,9 @@ def _queries(files: Files, view: View) -> Iterator[Issue]:
 
 def _flags(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
     if view.serving is not None and not view.hosted:
-        flags = check_flags(view.engine, _engine_words(view))
+        flags = check_flags(view.engine, engine_words(view))
         yield from (Issue("plan.flags", problem) for problem in flags)
-        yield from (Issue("plan.flags", problem) for problem in check_log_flags(view.engine.id, _engine_words(view)))
-
-
-def _engine_words(view: View) -> list[str]:
-    """The command line of the engine where the bundle runs it."""
-    if view.on_host:
-        return list(Host(view).replicas[0].arguments)
-    return list(command(view).get("command", []))
+        yield from (Issue("plan.flags", problem) for problem in check_log_flags(view.engine.id, engine_words(view)))
 
 
 def _kubernetes(files: Files, view: View) -> Iterator[Issue]:

@@ -49,6 +49,21 @@ GOOD: dict[str, dict[str, Any]] = {
             "triggers": [{"type": "prometheus", "metadata": {"serverAddress": "http://prometheus:9090"}}],
         },
     },
+    "PodMonitor": {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PodMonitor",
+        "metadata": {"name": "bot"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "bot"}},
+            "podMetricsEndpoints": [{"port": "metrics", "interval": "15s"}],
+        },
+    },
+    "PrometheusRule": {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "bot"},
+        "spec": {"groups": [{"name": "bot", "rules": [{"alert": "Down", "expr": "up == 0", "for": "2m"}]}]},
+    },
     "HTTPRoute": {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -85,6 +100,11 @@ BAD = [
     ("LLMInferenceService", "spec.model", {"name": "bot"}, "uri"),
     ("ScaledObject", "spec.scaleTargetRef", {}, "name"),
     ("ScaledObject", "spec.triggers", [], "triggers"),
+    ("PodMonitor", "spec.podMetricsEndpoints.0.interval", "often", "does not match"),
+    ("PodMonitor", "spec.selector", NOTHING, "selector"),
+    ("PodMonitor", "spec.podMetricsEndpoints.0.relabelings", [{"action": "rename"}], "rename"),
+    ("PrometheusRule", "spec.groups.0.rules.0.fro", "2m", "fro"),
+    ("PrometheusRule", "spec.groups.0.rules.0.expr", NOTHING, "expr"),
     ("HTTPRoute", "spec.rules.0.backendRefs.0.port", 80000, "maximum"),
     ("Gateway", "spec.listeners.0.protocol", "no protocol", "does not match"),
 ]

@@ -329,7 +329,8 @@ def test_everything_is_applied_but_what_needs_more_than_a_cluster() -> None:
     bundle = manifests_of(REPLICAS)
     data = yaml_of(bundle, "kubernetes/kustomization.yaml")
     inside = {path.removeprefix("kubernetes/") for path in bundle if re.fullmatch(r"kubernetes/[^/]+\.yaml", path)}
-    assert inside - set(data["resources"]) == {"kustomization.yaml", "placement.yaml", "scaling-keda.yaml"}
+    left_out = {"kustomization.yaml", "placement.yaml", "scaling-keda.yaml", "pod-monitor.yaml", "alert-rules.yaml"}
+    assert inside - set(data["resources"]) == left_out
     assert data["patches"] == [{"path": "placement.yaml"}]
     assert "namespace" not in data
 

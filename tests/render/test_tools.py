@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deployadvisor.catalog.providers import providers
 from deployadvisor.recommendation import Recommendation
@@ -92,8 +93,8 @@ def test_node_reads_every_client(folders: Path) -> None:
 
 
 def test_kubernetes_schemas_accept_every_manifest(folders: Path) -> None:
-    # Kustomize's own file and KEDA's are no part of Kubernetes; a patch is no whole object.
-    others = ("kustomization.yaml", "placement.yaml", "scaling-keda.yaml")
+    # Files of Kustomize, KEDA and the Prometheus operator are no part of Kubernetes; a patch is no whole object.
+    others = ("kustomization.yaml", "placement.yaml", "scaling-keda.yaml", "pod-monitor.yaml", "alert-rules.yaml")
     files = [path for path in sorted(folders.glob("*/kubernetes/kubernetes/*.yaml")) if path.name not in others]
     assert len(files) > 60
     run(tool("kubernetes-validate"), "--strict", *files)
@@ -175,6 +176,15 @@ def test_promtool_accepts_every_configuration_and_rule(folders: Path) -> None:
     assert len(configurations) > 5
     run(promtool, "check", "config", "--syntax-only", *configurations)
     run(promtool, "check", "rules", *sorted(folders.rglob("alerts.yaml")))
+
+
+def test_promtool_accepts_the_rules_inside_a_prometheus_rule(folders: Path, tmp_path: Path) -> None:
+    promtool, files = tool("promtool"), sorted(folders.rglob("alert-rules.yaml"))
+    assert len(files) > 3
+    for number, path in enumerate(files):
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
+        (tmp_path / f"{number}.yaml").write_text(dump(spec, ".yaml"), encoding="utf-8")
+    run(promtool, "check", "rules", *sorted(tmp_path.glob("*.yaml")))
 
 
 def test_alerts_fire_when_they_should_and_not_before(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""What a Prometheus of the cluster's operator reads: where the metrics are, and when somebody is called.
+
+Two files that are applied by hand, because a cluster without the operator knows neither kind. Fields as read in
+github.com/prometheus-operator/prometheus-operator, Documentation/api-reference/api.md (2026-11-28).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployadvisor.render import monitoring
+from deployadvisor.render.kubernetes_network import meta
+from deployadvisor.render.view import View
+
+Data = dict[str, Any]
+
+API_VERSION = "monitoring.coreos.com/v1"
+_INSTANCE = "app.kubernetes.io/instance"
+"""Label of every pod that says which deployment it belongs to."""
+
+
+def pod_monitor(view: View) -> Data | None:
+    """Every pod that answers, by its name: its address changes with each start."""
+    if monitoring.exported(view) is None:
+        return None
+    named = {"action": "replace", "sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "instance"}
+    scraped = {
+        "port": "metrics",
+        "path": view.engine.metrics_path,
+        "interval": "15s",
+        "relabelings": [named],
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "PodMonitor",
+        "metadata": meta(view),
+        "spec": {
+            "jobLabel": _INSTANCE,
+            "selector": {"matchLabels": view.workload.answering},
+            "podMetricsEndpoints": [scraped],
+        },
+    }
+
+
+def alert_rules(view: View) -> Data | None:
+    """The same rules as elsewhere, as an object of the cluster."""
+    rules = monitoring.alert_rules(view)
+    if rules is None:
+        return None
+    return {"apiVersion": API_VERSION, "kind": "PrometheusRule", "metadata": meta(view), "spec": rules}
