@@ -74,9 +74,10 @@ def test_the_monitor_reads_the_pods_that_answer(cluster: tuple[Recommendation, s
     spec, pod = yaml_of(bundle, f"{target}/pod-monitor.yaml")["spec"], pod_of(bundle, target)
     assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     (endpoint,) = spec["podMetricsEndpoints"]
-    opened = {port["name"] for one in pod["spec"]["containers"] for port in one.get("ports", ())}
-    assert endpoint["port"] in opened
-    assert f"path {endpoint['path']}\n" in bundle[f"{target}/proxy/Caddyfile"].text
+    ports = [port for one in pod["spec"]["containers"] for port in one.get("ports", ())]
+    (number,) = (port["containerPort"] for port in ports if port["name"] == endpoint["port"])
+    site = f"http://:{number} {{\n\t@metrics path {endpoint['path']}\n"
+    assert site in bundle[f"{target}/proxy/Caddyfile"].text, "metrics at this port, without the key"
 
 
 def test_of_a_group_only_the_leader_is_read() -> None:
