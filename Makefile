@@ -9,7 +9,7 @@ DATA := rules templates deployadvisor/catalog/data docs/examples
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports rules diff docs fresh slow meta parsers e2e bench clean
+.PHONY: help demo test check lint types imports rules diff docs fresh slow hostile meta parsers e2e bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ $(VENV)/.e2e: $(READY)
 
 slow: $(READY) ## tests that build the wheel or call other programs
 	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta and not parsers and not e2e"
+
+hostile: $(READY) ## put ten thousand hostile texts through whole bundles (takes a quarter of an hour)
+	@HOSTILE_BUNDLES=130 $(PYTEST) -n 2 tests/generated/test_hostile.py
 
 bench: $(READY) ## print the benchmarks
 	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks
