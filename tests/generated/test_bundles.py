@@ -129,7 +129,7 @@ def checks_of_folders() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.mark.tool
-@pytest.mark.parametrize("check", checks_of_folders(), ids=lambda check: check.__name__.removeprefix("test_"))
+@pytest.mark.parametrize("check", list(checks_of_folders()), ids=lambda check: check.__name__.removeprefix("test_"))
 def test_the_real_tool_takes_them_all(check: Callable[..., Any], folders: Path, tmp_path: Path) -> None:
     given: dict[str, Path] = {"folders": folders, "tmp_path": tmp_path}
     check(**{name: given[name] for name in inspect.signature(check).parameters})
