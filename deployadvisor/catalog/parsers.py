@@ -57,7 +57,7 @@ def parsers_for(engine_id: str, model_id: str) -> Parsers:
     Parsers(tool_calls='hermes', reasoning='qwen3')
     """
     spoken = next((speech for speech in speeches().values() if speech.fits(model_id)), None)
-    found = spoken.engines.get(engine_id) if spoken else None  # type: ignore[call-overload]
+    found = spoken.engines.get(engine_id) if spoken else None  # type: ignore[call-overload] # any engine's id may be asked for
     return found or Parsers()
 
 

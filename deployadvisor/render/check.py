@@ -84,7 +84,7 @@ def _bare(text: str) -> str:
     return re.sub(r"[\\\s'\"`]", "", text).replace("%%", "%")
 
 
-def _nothing(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _nothing(text: str, path: str) -> Iterator[str]:
     return iter(())
 
 
@@ -110,7 +110,7 @@ def _json(text: str, path: str) -> Iterator[str]:
         yield error.message
 
 
-def _jsonl(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _jsonl(text: str, path: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         try:
             json.loads(line)
@@ -118,7 +118,7 @@ def _jsonl(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
             yield f"line {number}: {error}"
 
 
-def _env(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _env(text: str, path: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         match = _ENV_LINE.fullmatch(line)
         if match is None and line.strip() and not line.startswith("#"):
@@ -127,7 +127,7 @@ def _env(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
             yield f"line {number}: {match['name']} is empty"
 
 
-def _shell(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _shell(text: str, path: str) -> Iterator[str]:
     lines = text.splitlines()
     if not lines[0].startswith("#!/"):
         yield "does not start with #!/"
@@ -142,11 +142,11 @@ def _python(text: str, path: str) -> Iterator[str]:
         yield f"line {error.lineno}: {error.msg}"
 
 
-def _unit(text: str, path: str) -> Iterator[str]:  # noqa: ARG001 - every check of a format is called alike
+def _unit(text: str, path: str) -> Iterator[str]:
     return check_unit(text)
 
 
-def _nginx(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _nginx(text: str, path: str) -> Iterator[str]:
     """Outside quotes, where braces belong to a pattern."""
     bare = re.sub(r'"[^"\n]*"|#.*', "", text)
     if bare.count("{") != bare.count("}"):
@@ -156,7 +156,7 @@ def _nginx(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
             yield f"line {number} does not end"
 
 
-def _caddyfile(text: str, path: str) -> Iterator[str]:  # noqa: ARG001
+def _caddyfile(text: str, path: str) -> Iterator[str]:
     if text.count("{") != text.count("}"):
         yield "braces do not match"
 

@@ -45,7 +45,7 @@ def semantic_issues(files: Files, view: View) -> Iterator[Issue]:
         yield from check(files, view)
 
 
-def _compose(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001 - every check is called alike
+def _compose(files: Files, view: View) -> Iterator[Issue]:
     if "compose.yaml" in files:
         data = read_back(files["compose.yaml"].text, "compose.yaml").value
         problems = check_compose(data, env_names(files[".env.example"].text))
@@ -74,7 +74,7 @@ def _queries(files: Files, view: View) -> Iterator[Issue]:
         yield from (Issue(path, problem) for problem in check_queries(view.engine.id, data))
 
 
-def _flags(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
+def _flags(files: Files, view: View) -> Iterator[Issue]:
     if view.serving is not None and not view.hosted:
         flags = check_flags(view.engine, engine_words(view))
         yield from (Issue("plan.flags", problem) for problem in flags)
@@ -102,7 +102,7 @@ def _kserve(files: Files, view: View) -> Iterator[Issue]:
         yield from (Issue(str(folder_of(view) / path), problem) for path, problem in check_kserve(data))
 
 
-def _helm(files: Files, view: View) -> Iterator[Issue]:  # noqa: ARG001
+def _helm(files: Files, view: View) -> Iterator[Issue]:
     path = "helm/values.yaml"
     if path in files:
         values = read_back(files[path].text, path).value
