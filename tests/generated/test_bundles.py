@@ -35,6 +35,8 @@ HOLLOW = re.compile(
     r"\b(?:TODO|FIXME|CHANGEME|XXX)\b|(?<!runtimeClassName)(?:=|: +)(?:None|null|~|''|\"\")$", re.MULTILINE
 )
 """What peers leave for their users to find. An empty runtime class is a chart's word for none."""
+STARTS_EMPTY = re.compile(r'^ *(?:local )?(?:[a-z]+(?:="")? )*[a-z]+=""$', re.MULTILINE)
+"""A line of a script whose variables are filled further down."""
 
 
 def renamed(advice: Recommendation) -> Recommendation:
@@ -114,9 +116,15 @@ def test_nothing_is_left_for_the_user_to_find(folders: Path) -> None:
         (path.relative_to(folders), match[0])
         for path in folders.rglob("*")
         if path.is_file() and path.suffix not in (".md", ".py", ".json")
-        for match in HOLLOW.finditer(path.read_text(encoding="utf-8"))
+        for match in HOLLOW.finditer(shown(path))
     ]
     assert not found, found[:20]
+
+
+def shown(path: Path) -> str:
+    """The text of a file, of a script without the variables that it fills itself."""
+    text = path.read_text(encoding="utf-8")
+    return STARTS_EMPTY.sub("", text) if path.suffix == ".sh" else text
 
 
 def checks_of_folders() -> Iterator[Callable[..., Any]]:
