@@ -15,7 +15,7 @@ from deployadvisor import driver_gate
 from deployadvisor.catalog.drivers import capability
 from deployadvisor.catalog.engines import Engine, engines
 from deployadvisor.catalog.gpus import gpus
-from deployadvisor.catalog.models import Model, Role
+from deployadvisor.catalog.models import Gguf, Model, Role
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.decide.conditions import Facts
 from deployadvisor.driver_gate import YES, Answer
@@ -263,10 +263,20 @@ def _model(engine: Engine, model: Model) -> Answer:
         dropped = f"{model.architecture} was dropped after {last}"
         return (True, f"{dropped}, so {earlier.version} is pinned") if earlier else (False, dropped)
     if reads_gguf:
-        return YES
+        return _gguf_files(engine, model)
     if architectures.serves(model.architecture) is False:
         return False, f"{model.architecture} is not among its architectures"
     return _own_format(engine, model)
+
+
+def _gguf_files(engine: Engine, model: Model) -> Answer:
+    """Engines that read GGUF files alone need a place where the model lies as such; Ollama also reads folders."""
+    published = model.gguf or Gguf()
+    ollama = engine.id == "ollama"
+    if model.files == "gguf" or published.repo or (ollama and (published.ollama or model.on_disk)):
+        return YES
+    lacking = f"{model.id} is a folder of safetensors" if model.on_disk else f"none are known of {model.id}"
+    return False, f"needs GGUF files, and {lacking}; name a .gguf file or a GGUF repository as the model"
 
 
 def _own_format(engine: Engine, model: Model) -> Answer:

@@ -21,7 +21,7 @@ from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryT
 from deployadvisor.sizing.parallel import Layout, nodes_of
 from deployadvisor.sizing.policy import engine_policy
 from deployadvisor.sizing.terms import Term
-from deployadvisor.verdict import Bench, RoleChoice, Verdict, is_folder, tuning_cards
+from deployadvisor.verdict import Bench, RoleChoice, Verdict, tuning_cards
 
 ROUTE_ROLES: dict[str, Role] = {
     "private_engine": "serve",
@@ -150,7 +150,7 @@ def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str,
     setup = _setup(chosen)
     earlier = chosen.engine.earlier_for(chosen.model.architecture)
     forced = dtype(chosen.engine, chosen.model, cards)
-    yield "model", named if named and is_folder(named) else chosen.model.id
+    yield "model", named if named and _holds_the_weights(named, chosen) else chosen.model.id
     yield "engine_version", earlier.version if earlier else chosen.engine.version
     yield "backend", chosen.backend
     yield "trust_remote_code", chosen.model.trust_remote_code
@@ -172,6 +172,13 @@ def _machine_fields(chosen: Assessment, verdict: Verdict) -> Iterator[tuple[str,
     values = _values(chosen, setup, tuned=verdict.route.winner == "tune_then_serve")
     yield "flags", tuple(_arguments(chosen.engine.flags, values))
     yield "environment", dict(_environment(chosen.engine.environment, values))
+
+
+def _holds_the_weights(named: str, chosen: Assessment) -> bool:
+    """Whether the engine gets what was named as it is: a folder, a file, or the GGUF repository it reads."""
+    gguf = chosen.model.gguf
+    reads_gguf = engine_policy(chosen.engine).overhead.files == "gguf"
+    return chosen.model.on_disk or (reads_gguf and gguf is not None and gguf.repo == named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployadvisor.catalog.engines import engines
-from deployadvisor.catalog.models import Role, find_model
+from deployadvisor.catalog.models import Role, find_model, model_defaults
 from deployadvisor.compatibility import Assessment, Demand, assess_role, dtype
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.site import site_of
@@ -82,3 +82,37 @@ def test_a_family_served_one_request_at_a_time_does_not_hold_several() -> None:
     alone = Demand(context_tokens=8192, average_tokens=1256, peak_concurrency=1)
     one = assess_role("desktop", find_model("Qwen/Qwen3.5-9B"), site, alone)["ollama"]
     assert one.attributes["its_fit"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("model", "runs"),
+    [
+        ("Qwen/Qwen3-8B", {"ollama", "llama_cpp", "textgen"}),
+        ("bartowski/vicuna-7b-v1.5-GGUF", {"ollama", "llama_cpp", "textgen"}),
+        ("lmsys/vicuna-7b-v1.5", set()),
+    ],
+)
+def test_engines_of_gguf_files_need_a_place_where_there_are_some(model: str, runs: set[str]) -> None:
+    found = assess("desktop", "1x RTX 4090", model)
+    assert {name for name, one in found.items() if one.attributes["its_model"] == "yes"} == runs
+    if not runs:
+        assert "none are known of lmsys/vicuna-7b-v1.5; name a .gguf file" in (
+            found["ollama"].explain("its_model") or ""
+        )
+
+
+def test_a_folder_of_safetensors_is_for_ollama_alone_among_the_desktop_runners() -> None:
+    model = find_model("lmsys/vicuna-7b-v1.5").model_copy(update={"on_disk": True})
+    found = assess_role("desktop", model, site_of(machine_from_phrase("1x RTX 4090"), "linux"), DEMAND)
+    assert {name: one.attributes["its_model"] for name, one in found.items()} == {
+        "ollama": "yes",
+        "llama_cpp": "no",
+        "textgen": "no",
+    }
+    assert "a folder of safetensors" in (found["llama_cpp"].explain("its_model") or "")
+
+
+def test_every_model_that_is_planned_unasked_for_a_desktop_has_gguf_files() -> None:
+    planned = {name for row in model_defaults() if row.role in ("desktop", "cpu") for name in row.models}
+    assert planned
+    assert {name for name in planned if not find_model(name).gguf} == set()

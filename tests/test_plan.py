@@ -275,3 +275,18 @@ def test_code_from_the_repository_runs_only_where_the_model_needs_it_and_a_warni
     plain = ask(model="Qwen/Qwen3-8B", hardware="1x A100 80GB")
     assert "--trust-remote-code" not in plain.plan.flags
     assert not any("runs code from its repository" in warning for warning in plain.warnings)
+
+
+@pytest.mark.parametrize(
+    ("answers", "model"),
+    [
+        ({"purpose": "personal", "hardware": "1x RTX 4090"}, "bartowski/vicuna-7b-v1.5-GGUF"),
+        (
+            {"purpose": "production", "hardware": "1x H100", "data_sensitivity": "confidential"},
+            "lmsys/vicuna-7b-v1.5",
+        ),
+    ],
+)
+def test_a_gguf_repository_that_was_named_is_what_a_desktop_runner_gets(answers: dict[str, Any], model: str) -> None:
+    advice = recommend(model="bartowski/vicuna-7b-v1.5-GGUF", requests_per_day=50, peak_concurrency=1, **answers)
+    assert advice.plan.model == model

@@ -207,6 +207,8 @@ class Model(Sourced):
     """What the weights are stored in; a model of the catalogue can also be had as GGUF files."""
     stored: Stored | None = None
     """Weights of the very checkpoint that was read, as an engine loads them."""
+    on_disk: bool = False
+    """The folder or file that was named holds it; no repository is known."""
 
     licence: str | None = None
     commercial_use: CommercialUse = "unknown"

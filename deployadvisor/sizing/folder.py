@@ -72,6 +72,7 @@ def _identity(path: Path, config: ConfigFile) -> dict[str, Any]:
     changed = min(max((path / "config.json").stat().st_mtime, 0), _LAST_DAY)
     return {
         "id": path.resolve().name,
+        "on_disk": True,
         "family": config.model_type,
         "architecture": config.architecture(),
         "trust_remote_code": config.has_code,

@@ -159,6 +159,7 @@ def _identity(gguf: Gguf, path: Path) -> dict[str, Any]:
     changed = min(max(path.stat().st_mtime, 0), _LAST_DAY)
     return {
         "id": _PART.sub("", path.stem),
+        "on_disk": True,
         "source": tuple(str(path.with_name(file)) for file in gguf.files),
         "checked_on": datetime.datetime.fromtimestamp(changed, tz=datetime.UTC).date(),
     }

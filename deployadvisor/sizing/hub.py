@@ -65,7 +65,7 @@ def read_hub_model(wanted: HubId, environment: Mapping[str, str] = os.environ) -
 
 
 def _named(model: Model, wanted: HubId) -> Model:
-    return model.model_copy(update={"id": wanted.repo})
+    return model.model_copy(update={"id": wanted.repo, "on_disk": False})
 
 
 def _refused(wanted: HubId, what: str, more: str = "") -> ModelError:
