@@ -58,6 +58,13 @@ class OnHost(Part):
     source: str
 
 
+class Base(Part):
+    """An image to build upon."""
+
+    image: str
+    source: str
+
+
 class Metric(Part):
     """A metric worth watching."""
 
@@ -84,6 +91,8 @@ class Layout(Part):
     """Folder of the cache in an image that the bundle builds itself; otherwise the catalogue has it."""
     requirements: Mapping[str, str] = Field(default_factory=dict)
     """What a self-built image installs beside the engine, by maker of the cards (``none`` without cards)."""
+    bases: Mapping[str, Base] = Field(default_factory=dict)
+    """What a self-built image builds upon where that is not the catalogue's base, by maker of the cards."""
     user: User | None = None
     """None where nobody has read that the image runs as anybody but root."""
     in_flight: tuple[str, ...] = ()

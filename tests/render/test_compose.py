@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from deployadvisor import recommend
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.image_digests import image_digests, with_digest
 from deployadvisor.errors import RenderError
@@ -240,6 +241,18 @@ def test_engines_without_an_image_are_built_pinned(engine_id: str) -> None:
     assert engines()[engine_id].version in dockerfile
     assert f"FROM {engines()[engine_id].base_image}\n" in dockerfile
     assert "\nUSER app\n" in dockerfile
+
+
+def test_transformers_for_amd_cards_is_built_upon_their_pytorch() -> None:
+    advice = recommend(purpose="evaluation", peak_concurrency=1, requests_per_day=20, hardware="1x MI300X")
+    bundle = render(advice, ["compose"])
+    dockerfile, engine = bundle["engine/Dockerfile"].text, yaml_of(bundle, "compose.yaml")["services"]["engine"]
+    assert "FROM rocm/pytorch:rocm" in dockerfile
+    assert " torch==" not in dockerfile
+    # Who owns /dev/kfd and /dev/dri is known to be root alone.
+    assert "\nUSER" not in dockerfile
+    assert "user" not in engine
+    assert engine["devices"] == ["/dev/kfd", "/dev/dri"]
 
 
 def test_the_proxy_lets_through_only_listed_paths(bundle: Bundle) -> None:
