@@ -152,6 +152,10 @@ class Page:
         """Whether the engine takes the adapter beside the base model."""
         return self.view.composed and bool(compose.adapter_arguments(self.view))
 
+    def starts_with(self, override: str) -> str:
+        """Command, in the folder of the recipe, that serves with this file beside ``compose.yaml`` from now on."""
+        return f"(cd .. && echo COMPOSE_FILE=compose.yaml:{override} >> .env && docker compose up -d --wait)"
+
     @property
     def merged_name(self) -> str:
         """What clients call the merged model."""

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -144,3 +145,17 @@ def test_wrong_data_is_named_by_line(common: dict[str, object], tmp_path: Path, 
 
 def test_hosted_answers_have_nothing_to_train() -> None:
     assert "tune/train.py" not in render(hosted())
+
+
+@pytest.mark.parametrize("target", ["compose", "airgap"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_page_serves_the_result_with_files_that_are_there_for_every_later_command(target: str, lang: str) -> None:
+    advice = tuned("vllm").model_copy(update={"lang": lang})
+    bundle = render(advice, [target, "tune"])
+    rows = re.findall(r"\(cd \.\. && echo COMPOSE_FILE=(\S+) >> \.env &&", bundle["README.md"].text)
+    assert [row.split(":") for row in rows] == [
+        ["compose.yaml", "compose.adapter.yaml"],
+        ["compose.yaml", "compose.merged.yaml"],
+    ]
+    assert {name for row in rows for name in row.split(":")} <= bundle.keys()
+    assert "docker compose -f" not in bundle["README.md"].text
