@@ -1,6 +1,7 @@
 """What KServe's definitions let through although KServe would make something else of it than is meant.
 
-The resources are also turned into the Deployments that KServe makes of them, for the checks of plain manifests.
+The resources are also turned into the Deployments and the LeaderWorkerSet that KServe makes of them, for the checks
+of those.
 """
 
 from __future__ import annotations
@@ -8,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from deployadvisor.catalog.engines import Engine
+from deployadvisor.recommendation import Plan
+from deployadvisor.render import lws
 from deployadvisor.render.check_compose import strings
-from deployadvisor.render.kserve import GO_BRACES, LISTENER, LOCAL_ONLY, SERVING
+from deployadvisor.render.check_kubernetes import quantity_problems
+from deployadvisor.render.check_lws import group_problems
+from deployadvisor.render.kserve import GO_BRACES, LISTENER, LOCAL_ONLY, NO_FETCH, PRESET, SERVING
 from deployadvisor.render.kubernetes_names import llm_service, predictor
 
 Data = dict[str, Any]
@@ -35,6 +41,15 @@ def check_kserve(files: Mapping[str, Data]) -> Iterator[tuple[str, str]]:
             yield from ((path, problem) for problem in _reference_problems(data, files))
 
 
+def check_group(files: Mapping[str, Data], engine: Engine, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Path and fault of every service that is to span nodes."""
+    for path, data in files.items():
+        if data.get("kind") == "LLMInferenceService" and _is_whole(data):
+            found = _spread_problems(data, files) if "worker" in data["spec"] else ("has no workers",)
+            yield from ((path, problem) for problem in found)
+            yield from ((path, problem) for problem in group_problems(_set_of(data), files, engine, plan))
+
+
 def as_made(files: Mapping[str, Data]) -> dict[str, Data]:
     """The files with what KServe makes in the place of its own resources."""
     made = {"LLMInferenceService": _of_llm, "InferenceService": _of_predictor}
@@ -57,10 +72,46 @@ def pod_of(data: Data) -> Data:
 
 
 def _of_llm(data: Data) -> Data:
+    if "worker" in data["spec"]:
+        return _set_of(data)
     name, spec = data["metadata"]["name"], _from_go(data["spec"])
     pods = {"app.kubernetes.io/name": name, **llm_service(name).answering, **spec.get("labels", {})}
     # KServe leaves no choice of how an update goes: the page says to stop the service first.
     return _deployment(data, pods, {"type": "Recreate"}, pod_of({"spec": spec}))
+
+
+def _set_of(data: Data) -> Data:
+    """The LeaderWorkerSet of a service (workload_multi_node.go), with the defaults of LeaderWorkerSet itself."""
+    name, spec = data["metadata"]["name"], _from_go(data["spec"])
+    shared = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "llminferenceservice"}
+    part = {"app.kubernetes.io/component": "llminferenceservice-workload-leader", **llm_service(name).answering}
+    labels = {
+        "leaderTemplate": {**shared, **part, **spec.get("labels", {})},
+        "workerTemplate": {
+            **shared,
+            "app.kubernetes.io/component": "llminferenceservice-workload-worker",
+            **spec.get("labels", {}),
+        },
+    }
+    pods = {"leaderTemplate": spec["template"], "workerTemplate": spec.get("worker", spec["template"])}
+    return {
+        "apiVersion": lws.API_VERSION,
+        "kind": lws.KIND,
+        "metadata": {"name": f"{name}-kserve-mn"},
+        "spec": {
+            "replicas": spec.get("replicas", 1),
+            "startupPolicy": "LeaderCreated",
+            "rolloutStrategy": {
+                "type": "RollingUpdate",
+                "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},
+            },
+            "leaderWorkerTemplate": {
+                "size": spec.get("parallelism", {}).get("pipeline", 1),
+                "restartPolicy": "RecreateGroupOnPodRestart",
+                **{part: {"metadata": {"labels": labels[part]}, "spec": pod} for part, pod in pods.items()},
+            },
+        },
+    }
 
 
 def _of_predictor(data: Data) -> Data:
@@ -118,6 +169,30 @@ def _template_problems(pod: Data, engine: Data) -> Iterator[str]:
             yield f"volume {volume['name']} would be of two kinds, since KServe's template has it too"
     if "HF_HUB_CACHE" not in {one["name"] for one in engine.get("env", ())}:
         yield "leaves HF_HUB_CACHE to KServe's template, beside the volume of the weights"
+
+
+def _spread_problems(data: Data, files: Mapping[str, Data]) -> Iterator[str]:
+    """What keeps KServe from making a group, or its pods from starting on several nodes."""
+    spec = data["spec"]
+    presets = [one for one in files.values() if one.get("kind") == "LLMInferenceServiceConfig"]
+    if [one["metadata"]["name"] for one in presets] != [PRESET]:
+        yield f"is not made without the preset {PRESET}"
+    if spec.get("baseRefs") != [{"name": PRESET}]:
+        yield "would not be looked at again when the preset comes after it"
+    if any(one.get("spec") != NO_FETCH for one in presets):
+        yield "the preset says something to every service of the namespace"
+    if set(spec.get("parallelism", {})) & {"data", "dataLocal"}:
+        yield "gets KServe's preset for data parallelism, which adds capabilities"
+    engine = spec["worker"]["containers"][0]
+    if engine["name"] != llm_service("").container or not engine.get("command"):
+        yield "leaves the command of its workers to a preset"
+    for part in ("template", "worker"):
+        volumes = {one["name"]: one for one in spec[part].get("volumes", ())}
+        if any("persistentVolumeClaim" in one for one in volumes.values()):
+            yield f"the pods of {part} wait for a volume that another node may hold"
+        for one in (each["ephemeral"] for each in volumes.values() if "ephemeral" in each):
+            requests = one["volumeClaimTemplate"]["spec"]["resources"]["requests"]
+            yield from quantity_problems("storage", requests.get("storage"))
 
 
 def _predictor_problems(data: Data) -> Iterator[str]:

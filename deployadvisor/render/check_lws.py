@@ -23,8 +23,15 @@ def check_lws(files: Mapping[str, Data], engine: Engine, plan: Plan) -> Iterator
     if len(sets) != 1:
         yield "kustomization.yaml", f"{len(sets)} sets serve the model"
     for path, data in sets.items():
-        found = (*_set_problems(data, plan), *_group_problems(data, engine, plan), *_neighbour_problems(data, files))
+        found = (*group_problems(data, files, engine, plan), *_reference_problems(files))
         yield from ((path, problem) for problem in found)
+
+
+def group_problems(data: Data, files: Mapping[str, Data], engine: Engine, plan: Plan) -> Iterator[str]:
+    """What keeps the nodes of one set from becoming one engine."""
+    yield from _set_problems(data, plan)
+    yield from _engine_problems(data, engine, plan)
+    yield from _neighbour_problems(data, files)
 
 
 def is_whole_set(data: Data) -> bool:
@@ -71,7 +78,7 @@ def _set_problems(data: Data, plan: Plan) -> Iterator[str]:
         yield from quantity_problems("storage", claim["spec"]["resources"]["requests"].get("storage"))
 
 
-def _group_problems(data: Data, engine: Engine, plan: Plan) -> Iterator[str]:
+def _engine_problems(data: Data, engine: Engine, plan: Plan) -> Iterator[str]:
     """Whether the engines of a group are told the same, and each its place."""
     templates = data["spec"]["leaderWorkerTemplate"]
     engines = {role: templates[part]["spec"]["containers"][0] for role, part in _TEMPLATES.items()}
@@ -106,7 +113,7 @@ def _cards(container: Data) -> int:
 
 
 def _neighbour_problems(data: Data, files: Mapping[str, Data]) -> Iterator[str]:
-    """What the set's own Service, its policies and Kustomize make of the other files."""
+    """What the set's own Service and its policies make of the other files."""
     name, templates = data["metadata"]["name"], data["spec"]["leaderWorkerTemplate"]
     labels = {role: templates[part]["metadata"]["labels"] for role, part in _TEMPLATES.items()}
     services = [one for one in files.values() if one.get("kind") == "Service"]
@@ -118,6 +125,10 @@ def _neighbour_problems(data: Data, files: Mapping[str, Data]) -> Iterator[str]:
     for direction, peer in (("ingress", "from"), ("egress", "to")):
         if not any(_opens(one, direction, peer, labels) for one in policies):
             yield f"its pods may not reach each other ({direction})"
+
+
+def _reference_problems(files: Mapping[str, Data]) -> Iterator[str]:
+    """A ConfigMap that Kustomize does not find in the set keeps a name that nobody has."""
     places = {
         field["path"] for one in files.values() for row in one.get("nameReference", ()) for field in row["fieldSpecs"]
     }

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from deployadvisor.render import kubernetes
+from deployadvisor.render import kubernetes, lws
+from deployadvisor.render.kubernetes_names import LEADER, WORKER
 from deployadvisor.render.kubernetes_network import SERVICE_PORT, meta, policy
 from deployadvisor.render.kubernetes_pod import LLM_HOME, pod_template, user_of
 from deployadvisor.render.view import View
@@ -27,24 +28,35 @@ LISTENER = "https"
 GO_BRACES = "{{`{{`}}"
 """Two opening braces, as KServe's Go templates write them."""
 
+PRESET = "kserve-config-llm-worker-pipeline-parallel"
+"""What KServe merges into every service with workers and a pipeline, and does not bring along.
+
+Looked for in the service's own namespace first: combineBaseRefsConfig and getConfig of config_merge.go.
+"""
+NO_FETCH: Data = {"storageInitializer": {"enabled": False}}
+
 _NO_LIMIT = "1024"
 """KServe limits a predictor without a limit to one core; this is more than any node has."""
 _HTTP = "http"
+_WEIGHTS = "weights"
+_OF_A_GROUP, _OF_ONE_NODE = ("worker-preset.yaml", "group-policy.yaml"), ("storage.yaml",)
+"""Files that there are only over several nodes, or only on one."""
 
 
 def llm_inference_service(view: View) -> Data:
     """For vLLM. Everything in it is a Go template to KServe, so braces are written for one."""
     plan, pod = view.advice.plan, llm_pod(view)
-    annotations = pod_template(view)["metadata"].get("annotations", {})
+    # KServe would put them on the pods of workers too, which hand out no metrics.
+    annotations = pod_template(view)["metadata"].get("annotations", {}) if plan.nodes == 1 else {}
     spec = {
         # Only told: the weights come from the volume that the container "fetch" fills.
         "model": {"uri": f"hf://{quote(view.weights.name)}", "name": view.served_name},
-        "storageInitializer": {"enabled": False},
+        **NO_FETCH,
         "replicas": plan.replicas,
         # Labels here become part of a selector that can never be changed.
         "labels": {"app.kubernetes.io/instance": view.cluster_name},
         "annotations": {**annotations, f"{SERVING}/model-based-routing-enabled": "false"},
-        "template": pod,
+        **({"template": pod} if plan.nodes == 1 else _group(view, pod)),
     }
     whole = {
         "apiVersion": f"{SERVING}/v1alpha2",
@@ -53,6 +65,53 @@ def llm_inference_service(view: View) -> Data:
         "spec": spec,
     }
     return dict(for_go(whole))
+
+
+def _group(view: View, pod: Data) -> Data:
+    """The pods of several nodes, of which KServe makes a LeaderWorkerSet."""
+    engine, proxy = pod["containers"]
+    mounted = [_own_volume(view) if one["name"] == _WEIGHTS else one for one in pod["volumes"]]
+    leader = {**pod, "containers": [lws.in_group(view, engine, LEADER), proxy], "volumes": mounted}
+    without_proxy = [one for one in mounted if one["name"] not in lws.PART_OF_PROXY]
+    worker = {**pod, "containers": [lws.in_group(view, engine, WORKER)], "volumes": without_proxy}
+    return {
+        # KServe merges it unasked, but looks again when it comes late only where it is named.
+        "baseRefs": [{"name": PRESET}],
+        # Groups of this size; how the engines share the model is what their flags say.
+        "parallelism": {"pipeline": view.advice.plan.nodes},
+        "template": leader,
+        "worker": worker,
+    }
+
+
+def _own_volume(view: View) -> Data:
+    """A volume that lives as long as its pod: a service has no fields for volumes that stay with a node."""
+    return {"name": _WEIGHTS, "ephemeral": {"volumeClaimTemplate": {"spec": kubernetes.storage(view)["spec"]}}}
+
+
+def worker_preset(view: View) -> Data | None:
+    """The preset for workers, with nothing in it that a service of this folder does not say itself.
+
+    Every service with workers in the namespace gets it, so that it names no project.
+    """
+    if view.advice.plan.nodes == 1:
+        return None
+    return {
+        "apiVersion": f"{SERVING}/v1alpha2",
+        "kind": "LLMInferenceServiceConfig",
+        "metadata": {"name": PRESET},
+        "spec": NO_FETCH,
+    }
+
+
+def storage(view: View) -> Data | None:
+    """The one volume that the pods of one node share."""
+    return kubernetes.storage(view) if view.advice.plan.nodes == 1 else None
+
+
+def group_policy(view: View) -> Data | None:
+    """Lets the pods of several nodes talk to each other."""
+    return lws.group_policy(view) if view.advice.plan.nodes > 1 else None
 
 
 def inference_service(view: View) -> Data:
@@ -153,20 +212,28 @@ def placement(view: View) -> Data:
         "apiVersion": f"{SERVING}/{'v1alpha2' if llm else 'v1beta1'}",
         "kind": "LLMInferenceService" if llm else "InferenceService",
         "metadata": {"name": view.cluster_name},
-        "spec": {"template" if llm else "predictor": empty},
+        "spec": dict.fromkeys(_parts(view) if llm else ("predictor",), empty),
     }
 
 
-def names(view: View) -> Data:  # noqa: ARG001 - every builder is called alike
+def _parts(view: View) -> tuple[str, ...]:
+    """Fields of an LLMInferenceService that hold a pod."""
+    return ("template",) if view.advice.plan.nodes == 1 else ("template", "worker")
+
+
+def names(view: View) -> Data:
     """Where the resources of KServe name ConfigMaps, which Kustomize renames at every change of their files."""
-    places = {"InferenceService": "spec/predictor", "LLMInferenceService": "spec/template"}
-    fields = [{"kind": kind, "path": f"{place}/volumes/configMap/name"} for kind, place in places.items()]
+    places = [("InferenceService", "predictor"), *(("LLMInferenceService", part) for part in _parts(view))]
+    fields = [{"kind": kind, "path": f"spec/{part}/volumes/configMap/name"} for kind, part in places]
     return {"nameReference": [{"kind": "ConfigMap", "version": "v1", "fieldSpecs": fields}]}
 
 
 def kustomization(view: View) -> Data:
-    """Ties the files together."""
-    return {**kubernetes.kustomization(view), "configurations": ["names.yaml"]}
+    """Ties the files together that there are."""
+    tied = kubernetes.kustomization(view)
+    absent = _OF_A_GROUP if view.advice.plan.nodes == 1 else _OF_ONE_NODE
+    applied = [path for path in tied["resources"] if path not in absent]
+    return {**tied, "resources": applied, "configurations": ["names.yaml"]}
 
 
 def route(view: View) -> Data:

@@ -100,6 +100,12 @@ def llm_service(name: str) -> Workload:
     return Workload(f"llminferenceservice/{name}", f"deploy/{name}-kserve", "main", pods, answering)
 
 
+def llm_group(name: str) -> Workload:
+    """The LeaderWorkerSet that KServe makes of an LLMInferenceService with workers; its leader has the label too."""
+    one = llm_service(name)
+    return Workload(one.resource, f"pod/{name}-kserve-mn-0", one.container, one.pods, one.answering)
+
+
 def stack(name: str) -> Workload:
     """What the chart of vLLM's production stack makes of a release, behind a proxy of ours."""
     made = f"deploy/{name}-engine-deployment-vllm"
@@ -120,10 +126,11 @@ def ray_cluster(name: str) -> Workload:
     return Workload(f"rayservice/{name}", f"svc/{name}", "ray-head", selector(name), answering)
 
 
-def workload(target: str, engine_id: str, name: str) -> Workload:
-    """What a target makes of an engine."""
+def workload(target: str, engine_id: str, name: str, nodes: int) -> Workload:
+    """What a target makes of an engine on one node or several."""
     if target == "kserve":
-        return llm_service(name) if engine_id == "vllm" else predictor(name)
+        llm = llm_group if nodes > 1 else llm_service
+        return llm(name) if engine_id == "vllm" else predictor(name)
     return {"helm": stack, "lws": group, "kuberay": ray_cluster}.get(target, deployment)(name)
 
 

@@ -56,9 +56,9 @@ class Cluster:
 
     @property
     def apply(self) -> str:
-        """Commands that bring a change of the pod to KServe, which starts vLLM's new pods before it ends the old."""
+        """Commands that bring a change of the pod to KServe, whose Deployments start new pods of vLLM first."""
         apply, resource = "kubectl apply -k kserve/", self.view.workload.resource
-        if self.view.engine.id != "vllm":
+        if self.view.engine.id != "vllm" or self.view.advice.plan.nodes > 1:
             return apply
         stop = f"kubectl annotate {resource} serving.kserve.io/stop"
         return f"{stop}=true --overwrite && {apply} && {stop}-"

@@ -68,8 +68,8 @@ def _scraping(view: View) -> Data:
 
 
 def _beside_its_volume(view: View) -> Data:
-    """Replicas share one volume, which most storage classes attach to one node only; the plan is for one machine."""
-    if view.advice.plan.replicas == 1:
+    """Replicas share one volume, which most storage classes attach to one node only; a group shares none."""
+    if view.advice.plan.replicas == 1 or view.advice.plan.nodes > 1:
         return {}
     term = {"labelSelector": {"matchLabels": view.workload.answering}, "topologyKey": "kubernetes.io/hostname"}
     return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}

@@ -34,7 +34,9 @@ LEADER_ADDRESS, WORKER_INDEX = "$(LWS_LEADER_ADDRESS)", "$(LWS_WORKER_INDEX)"
 
 _PORT = 29501
 _WEIGHTS = "weights"
-_PART_OF_PROXY = (PROXY_CONFIG, "proxy-config", "proxy-data")
+PART_OF_PROXY = (PROXY_CONFIG, "proxy-config", "proxy-data")
+"""Volumes that only a pod with the proxy has."""
+_OF_WHAT_ANSWERS = ("startupProbe", "livenessProbe", "readinessProbe", "ports")
 _NODES_ADDRESS = {"vllm": "VLLM_HOST_IP"}
 """Variable by which an engine is told its own address, where it would otherwise guess it from its routes."""
 
@@ -79,8 +81,9 @@ def _claim(view: View) -> Data:
 def _template(view: View, role: str) -> Data:
     template, sizes = pod_template(view), sizes_of(view.advice, view.engine)
     shown = template["metadata"] if role == LEADER else {"labels": template["metadata"]["labels"]}
-    containers = [_engine(view, sizes, role), *([proxy(view)] if role == LEADER else [])]
-    hidden = {_WEIGHTS, *(_PART_OF_PROXY if role == WORKER else ())}
+    engine = in_group(view, engine_container(view, sizes), role)
+    containers = [engine, *([proxy(view)] if role == LEADER else [])]
+    hidden = {_WEIGHTS, *(PART_OF_PROXY if role == WORKER else ())}
     mounted = [one for one in volumes(view, sizes) if one["name"] not in hidden]
     return {
         "metadata": {**shown, "labels": {**shown["labels"], ROLE: role}},
@@ -88,9 +91,9 @@ def _template(view: View, role: str) -> Data:
     }
 
 
-def _engine(view: View, sizes: Sizes, role: str) -> Data:
-    """The same engine on each node, told its place; only the leader answers, so only it is asked whether it lives."""
-    engine = engine_container(view, sizes)
+def in_group(view: View, engine: Data, role: str) -> Data:
+    """The engine of one node, told its place; only the leader answers, so only it is asked whether it lives."""
+    sizes = sizes_of(view.advice, view.engine)
     address = _NODES_ADDRESS.get(view.engine.id)
     own = {"name": address, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}} if address else None
     told = {
@@ -99,7 +102,7 @@ def _engine(view: View, sizes: Sizes, role: str) -> Data:
         "env": [*engine["env"], *([own] if own else [])],
     }
     if role == WORKER:
-        return {key: value for key, value in told.items() if key not in ("startupProbe", "livenessProbe")}
+        return {key: value for key, value in told.items() if key not in _OF_WHAT_ANSWERS}
     probe = engine["startupProbe"]
     # The leader is up when all are, and the slowest may still be fetching its weights.
     patience = probe["failureThreshold"] + -(-sizes.fetch_s // probe["periodSeconds"])

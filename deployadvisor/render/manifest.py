@@ -94,6 +94,8 @@ class Needs(Part):
     """Makers of the cards that the target can hand to the engine; ``none`` is a plan without cards."""
     min_nodes: int = 1
     max_nodes: int | None = None
+    spans_with: tuple[str, ...] = ()
+    """Engines that the target also runs over more machines than ``max_nodes``."""
     on_host: bool = False
     """The engine is installed as a program of the machine."""
     containers: bool = False

@@ -71,7 +71,7 @@ class _Needs:
             internet=view.advice.profile.get("internet") != "no" and not self._is("airgap"),
             proxy=self._proxy(),
             unit=f"{view.project}.target" if self._is("systemd") else None,
-            replicas=view.advice.plan.replicas,
+            replicas=view.advice.plan.replicas * self._pods,
             open_files=alone and not view.hosted and view.engine.id in _RAISES_OPEN_FILES,
             shared_memory=alone and view.advice.plan.tensor_parallel * view.advice.plan.pipeline_parallel > 1,
             locked_memory=alone and view.advice.plan.nodes > 1,
@@ -84,6 +84,11 @@ class _Needs:
         if self.view.native:
             return "desktop"
         return "docker" if self._is(*_IN_CONTAINERS) else "host"
+
+    @property
+    def _pods(self) -> int:
+        """Pods of one replica in a cluster: one a node."""
+        return self.view.advice.plan.nodes if self.place == "cluster" else 1
 
     @cached_property
     def _queued(self) -> bool:
@@ -103,7 +108,7 @@ class _Needs:
             free_gib=self._free_gib(),
             driver_branch=self._driver_branch() if view.vendor == "nvidia" else None,
             slices=view.slices,
-            replica=plan.tensor_parallel * plan.pipeline_parallel,
+            replica=plan.tensor_parallel * plan.pipeline_parallel // self._pods,
         )
 
     def _free_gib(self) -> float | None:

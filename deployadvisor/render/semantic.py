@@ -14,7 +14,7 @@ from deployadvisor.render.check import HasText, Issue, env_names, read_back
 from deployadvisor.render.check_compose import check_compose, check_references
 from deployadvisor.render.check_flags import check_flags
 from deployadvisor.render.check_helm import check_values, with_chart
-from deployadvisor.render.check_kserve import as_made, check_kserve
+from deployadvisor.render.check_kserve import as_made, check_group, check_kserve
 from deployadvisor.render.check_kuberay import check_kuberay, pods_of_ray
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.check_lws import check_lws, pods_of_sets
@@ -99,7 +99,9 @@ def _kserve(files: Files, view: View) -> Iterator[Issue]:
     if view.on_kserve:
         inside = _inside(files, view)
         data = {path: read_back(one.text, path).value for path, one in inside.items() if path.endswith(".yaml")}
-        yield from (Issue(str(folder_of(view) / path), problem) for path, problem in check_kserve(data))
+        spread = check_group(data, view.engine, view.advice.plan) if view.advice.plan.nodes > 1 else ()
+        found = (*check_kserve(data), *spread)
+        yield from (Issue(str(folder_of(view) / path), problem) for path, problem in found)
 
 
 def _helm(files: Files, view: View) -> Iterator[Issue]:

@@ -105,7 +105,7 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
     if needs.vendors and vendor not in needs.vendors:
         yield f"it cannot hand {vendor} cards to the engine"
     yield from _not_asked_for(needs, advice)
-    yield from _other_nodes(needs, advice.plan.nodes)
+    yield from _other_nodes(needs, engine, advice.plan.nodes)
     if needs.serves_with == "engine" and engine is not None:
         yield from _engine_refusals(needs, engine, vendor, advice)
 
@@ -124,9 +124,10 @@ def _engine_refusals(needs: Needs, engine: str, vendor: str, advice: Recommendat
         yield f"{error.message}; {error.remedy}" if error.remedy else error.message
 
 
-def _other_nodes(needs: Needs, nodes: int) -> Iterator[str]:
-    if needs.max_nodes is not None and nodes > needs.max_nodes:
-        yield f"it runs on one machine, and the plan spans {nodes}"
+def _other_nodes(needs: Needs, engine: str | None, nodes: int) -> Iterator[str]:
+    if needs.max_nodes is not None and nodes > needs.max_nodes and engine not in needs.spans_with:
+        whom = f"{engine} " if needs.spans_with else ""
+        yield f"it runs {whom}on one machine, and the plan spans {nodes}"
     if nodes < needs.min_nodes:
         yield f"it is for plans over {needs.min_nodes} machines or more, and the plan takes {nodes}"
 

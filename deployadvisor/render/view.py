@@ -148,7 +148,8 @@ class View:
     @cached_property
     def workload(self) -> Workload:
         """What runs the pods, and how they are told from others."""
-        return workload(self.serving.id if self.serving else "", self.engine.id, self.cluster_name)
+        target = self.serving.id if self.serving else ""
+        return workload(target, self.engine.id, self.cluster_name, self.advice.plan.nodes)
 
     @cached_property
     def cluster_name(self) -> str:
@@ -300,10 +301,9 @@ class View:
     @cached_property
     def metrics_port(self) -> int:
         """Port at which the proxy of a pod hands out the metrics, or 0 where there are none without the key."""
-        engine = self.engine
-        if not self.in_pod or self.behind_router or self.on_ray or engine.metrics_path is None:
+        if not self.in_pod or self.behind_router or self.on_ray or self.engine.metrics_path is None:
             return 0
-        shut = self.engine_checks_key and engine.metrics_path not in engine.api_key.open_paths
+        shut = self.engine_checks_key and self.engine.metrics_path not in self.engine.api_key.open_paths
         return 0 if shut else kubernetes_names.POD_METRICS_PORT
 
     @cached_property

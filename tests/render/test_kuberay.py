@@ -117,7 +117,7 @@ def test_a_flag_that_rays_engine_is_not_known_to_have_is_refused() -> None:
 
 
 def test_who_may_use_it() -> None:
-    assert available_targets(spanning())[-2:] == ("lws", "kuberay")
+    assert available_targets(spanning())[-3:] == ("lws", "kserve", "kuberay")
     assert default_targets(spanning()) == ("lws",)
     for advice, words in (
         (served("vllm"), "for plans over 2 machines or more, and the plan takes 1"),

@@ -45,7 +45,7 @@ def test_every_engine_has_compose(engine: str) -> None:
             ("compose", "tune"),
         ),
         (served("textgen"), ("compose", "native", "airgap"), ("compose",)),
-        (served("vllm", nodes=2), ("lws", "kuberay"), ("lws",)),
+        (served("vllm", nodes=2), ("lws", "kserve", "kuberay"), ("lws",)),
         (served("sglang", nodes=2), ("lws",), ("lws",)),
         (served("lmdeploy", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
