@@ -99,7 +99,7 @@ class Airgap:
     @property
     def first_card(self) -> bool:
         """Whether Docker must hand NVIDIA cards to containers."""
-        return self.view.vendor == "nvidia"
+        return self.view.cards.vendor == "nvidia"
 
 
 def compose_file(view: View) -> Data:

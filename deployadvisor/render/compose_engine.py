@@ -7,6 +7,7 @@ from typing import Any
 from deployadvisor.catalog.image_digests import with_digest
 from deployadvisor.driver_gate import build_for
 from deployadvisor.errors import RenderError
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.arguments import container_arguments, pod_arguments
 from deployadvisor.render.interpolation import optional, required
 from deployadvisor.render.layout import image_refusal
@@ -37,7 +38,7 @@ def engine_service(view: View, index: int) -> Data:
         **command(view),
         "environment": environment(view, index),
         "volumes": mounts(view),
-        "networks": {INSIDE: {"aliases": [ALIAS]}} if view.asks_for_replicas else [INSIDE],
+        "networks": {INSIDE: {"aliases": [ALIAS]}} if Addresses(view).asks_for_replicas else [INSIDE],
         **_waits_for_fetch(view),
         "healthcheck": healthcheck(view),
         **cards(view, index),
@@ -48,13 +49,13 @@ def engine_service(view: View, index: int) -> Data:
 def image(view: View) -> Data:
     """The pinned image, or how to build it where the project publishes none."""
     engine = view.engine
-    lacking = image_refusal(engine, view.vendor)
+    lacking = image_refusal(engine, view.cards.vendor)
     if lacking:
         raise RenderError(lacking)
     if engine.image is None:
         return {"image": f"deployadvisor-{engine.id}:{engine.version}", "build": {"context": "./engine"}}
-    variant = _IMAGE_FOR.get(view.vendor, "")
-    own = _image_for_the_plan(view) if view.vendor == "nvidia" else None
+    variant = _IMAGE_FOR.get(view.cards.vendor, "")
+    own = _image_for_the_plan(view) if view.cards.vendor == "nvidia" else None
     return {"image": with_digest(own or engine.image_variants.get(variant, engine.image))}
 
 
@@ -62,7 +63,7 @@ def _image_for_the_plan(view: View) -> str | None:
     """The image of the earlier version that the model needs, or of the build that the cards need."""
     engine, plan = view.engine, view.advice.plan
     earlier = next((one.image for one in engine.earlier if one.version == plan.engine_version), None)
-    build = build_for(engine, view.compute_capability)
+    build = build_for(engine, view.cards.compute_capability)
     return earlier or (build.image if build else None)
 
 
@@ -71,7 +72,9 @@ def command(view: View) -> Data:
     if not view.engine.flags:
         return {}
     told = (view.engine, view.layout, view.weights, view.served_name, view.advice.plan)
-    return {"command": pod_arguments(*told, view.engine_listens) if view.in_pod else container_arguments(*told)}
+    if view.in_pod:
+        return {"command": pod_arguments(*told, Addresses(view).engine_listens)}
+    return {"command": container_arguments(*told)}
 
 
 def environment(view: View, index: int = 0) -> Data:
@@ -82,7 +85,7 @@ def environment(view: View, index: int = 0) -> Data:
     # only the proxy, which checks it, can reach them.
     if view.engine_checks_key and key.name:
         values[key.name] = required("API_KEY")
-    if view.vendor == "amd":
+    if view.cards.vendor == "amd":
         values["ROCR_VISIBLE_DEVICES"] = ",".join(card_numbers(view, index))
     return values
 
@@ -106,7 +109,7 @@ def weights_mount(view: View) -> Data:
 
 def healthcheck(view: View) -> Data:
     """Asks the engine itself, with what its image has on board; loading is given time."""
-    url = f"http://127.0.0.1:{view.engine_listens}{view.engine.health_path}"
+    url = f"http://127.0.0.1:{Addresses(view).engine_listens}{view.engine.health_path}"
     tests = {
         "curl": ["CMD", "curl", "--fail", "--silent", "--output", "/dev/null", url],
         "python": ["CMD", "python3", "-c", f"import urllib.request as r; r.urlopen('{url}', timeout=4)"],
@@ -128,7 +131,7 @@ def cards(view: View, index: int) -> Data:
     if not plan.gpus:
         return {}
     shared = {"shm_size": "16gb"} if count > 1 else {}
-    if view.vendor == "amd":
+    if view.cards.vendor == "amd":
         return {"devices": ["/dev/kfd", "/dev/dri"], "group_add": ["video"], **shared}
     device = {"driver": "nvidia", "device_ids": card_numbers(view, index), "capabilities": ["gpu"]}
     return {"deploy": {"resources": {"reservations": {"devices": [device]}}}, **shared}
@@ -140,7 +143,7 @@ def card_numbers(view: View, index: int) -> list[str]:
     Answers saved before plans had indexes take the first cards.
     """
     plan = view.advice.plan
-    if view.slices:
+    if view.cards.slices:
         return [required("MIG_DEVICE")]
     count = plan.tensor_parallel * plan.pipeline_parallel
     numbers = plan.cards or range(plan.gpus)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.render.addresses import PORT
 from deployadvisor.render.compose_engine import INSIDE, OUTSIDE, bind, hardening
 from deployadvisor.render.interpolation import Reference, escaped, optional, required
-from deployadvisor.render.view import PORT, View
+from deployadvisor.render.view import View
 
 Data = dict[str, Any]
 

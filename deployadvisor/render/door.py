@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from pydantic import Field
 
 from deployadvisor.documents import read
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.compose_engine import ALIAS
 from deployadvisor.render.manifest import Part, validated
 from deployadvisor.render.quoting import Quoted, trusted
@@ -49,9 +50,9 @@ class Door:
     @cached_property
     def upstream(self) -> str:
         """The one name that stands for everything behind the proxy."""
-        if self.view.asks_for_replicas:
+        if Addresses(self.view).asks_for_replicas:
             return f"{ALIAS}:{self.view.engine.port}"
-        return self.view.upstreams[0]
+        return Addresses(self.view).upstreams[0]
 
     @cached_property
     def requests_per_second(self) -> int:
@@ -72,7 +73,8 @@ class Door:
     @cached_property
     def path_patterns(self) -> tuple[Quoted, ...]:
         """Patterns of the paths that pass, as the client sent them."""
-        return tuple(trusted(f"^{self._pattern(path)}{self.limits.query}$") for path in self.view.api_paths)
+        paths = Addresses(self.view).api_paths
+        return tuple(trusted(f"^{self._pattern(path)}{self.limits.query}$") for path in paths)
 
     def _pattern(self, path: str) -> str:
         if not path.endswith(_ANY):

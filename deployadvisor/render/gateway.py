@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.render.addresses import GATEWAY_PORT
 from deployadvisor.render.compose import whole_file
 from deployadvisor.render.compose_engine import INSIDE, OUTSIDE, bind, hardening
 from deployadvisor.render.compose_proxy import proxy_service
 from deployadvisor.render.hosted import Deployment
 from deployadvisor.render.interpolation import required
-from deployadvisor.render.view import GATEWAY_PORT, View
+from deployadvisor.render.view import View
 
 Data = dict[str, Any]
 
@@ -54,21 +55,21 @@ def environment(view: View) -> Data:
         "LITELLM_MASTER_KEY": required("API_KEY"),
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",
-        **{name: required(name) for one in view.deployments for name in one.variables},
-        **{one.env_key: _KEY_FILE for one in view.deployments if one.key_is_file},
+        **{name: required(name) for one in view.gateway.deployments for name in one.variables},
+        **{one.env_key: _KEY_FILE for one in view.gateway.deployments if one.key_is_file},
     }
 
 
 def _key_files(view: View) -> list[Data]:
-    return [bind(required(one.env_key), _KEY_FILE) for one in view.deployments if one.key_is_file]
+    return [bind(required(one.env_key), _KEY_FILE) for one in view.gateway.deployments if one.key_is_file]
 
 
 def litellm_config(view: View) -> Data:
     """Models, retries, the way to the second provider, and how many requests may be in flight."""
-    names = [one.name for one in view.deployments]
+    names = [one.name for one in view.gateway.deployments]
     fallbacks = {"fallbacks": [{names[0]: names[1:]}]} if names[1:] else {}
     return {
-        "model_list": [_model(one, view) for one in view.deployments],
+        "model_list": [_model(one, view) for one in view.gateway.deployments],
         "router_settings": {"num_retries": 2, "timeout": 600, "allowed_fails": 3, "cooldown_time": 30, **fallbacks},
         "litellm_settings": {"drop_params": True, "turn_off_message_logging": True},
         "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
@@ -102,7 +103,7 @@ def budget_usd(view: View) -> float | None:
 
 def counted(view: View) -> bool:
     """Whether the gateway can tell what each of its models costs, and so when the budget is spent."""
-    return bool(budget_usd(view)) and all(one.priced for one in view.deployments)
+    return bool(budget_usd(view)) and all(one.priced for one in view.gateway.deployments)
 
 
 def _budget(one: Deployment, view: View) -> Data:

@@ -15,6 +15,7 @@ from functools import cached_property
 from deployadvisor.catalog.drivers import needed_branch
 from deployadvisor.driver_gate import build_for, needed
 from deployadvisor.errors import RenderError
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.arguments import native_arguments
 from deployadvisor.render.compose_engine import card_numbers, command
 from deployadvisor.render.layout import OnHost
@@ -98,7 +99,7 @@ class Host:
         if self.compiled:
             return ()
         engine = self.view.engine
-        first = build_for(engine, self.view.compute_capability) if self.view.vendor == "nvidia" else None
+        first = build_for(engine, self.view.cards.compute_capability) if self.view.cards.vendor == "nvidia" else None
         before = [first.install] if first and first.install else []
         words = [
             tuple(map(self._for_the_node, shlex.split(one))) for one in [*before, self._install_of_the_version()]
@@ -125,7 +126,7 @@ class Host:
 
     def _replica(self, index: int) -> Replica:
         view = self.view
-        port = view.engine_port(index)
+        port = Addresses(view).engine_port(index)
         own = native_arguments(view.engine, view.layout, view.weights, view.served_name, view.advice.plan, port)
         program, *words = self.installation.program
         return Replica(
@@ -141,8 +142,8 @@ class Host:
         view = self.view
         given = (view.layout.environment, view.layout.offline, self.installation.environment)
         values = {name: value for one in (*given, view.advice.plan.environment) for name, value in one.items()}
-        if view.advice.plan.gpus and not view.slices and not self.scheduled:
-            values |= visibility(view.vendor, card_numbers(view, index))
+        if view.advice.plan.gpus and not view.cards.slices and not self.scheduled:
+            values |= visibility(view.cards.vendor, card_numbers(view, index))
         return values
 
     @cached_property
@@ -220,8 +221,8 @@ class Host:
         if self.compiled or self.version != view.engine.version:
             return None
         if self.installation.cuda:
-            return needed_branch(self.installation.cuda, (), view.compute_capability)
-        need = needed(view.engine, view.compute_capability)
+            return needed_branch(self.installation.cuda, (), view.cards.compute_capability)
+        need = needed(view.engine, view.cards.compute_capability)
         return need.branch if need else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from deployadvisor.catalog.providers import Endpoint, HostedModel, Provider, providers
 from deployadvisor.recommendation import Recommendation
@@ -64,6 +65,48 @@ class Deployment:
         model = () if self.model else (self.provider.model_env,)
         url = () if self.base_url or self.is_native else (self.base_url_variable,)
         return (self.env_key, *model, *url, *self.places)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What stands behind the gateway of one answer."""
+
+    advice: Recommendation
+
+    @cached_property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """The providers behind the gateway, the main one first."""
+        return deployments(self.advice)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The provider that answers."""
+        return self.deployments[0].provider
+
+    @cached_property
+    def fallback(self) -> Provider | None:
+        """The second provider, which answers when the first does not."""
+        return self.deployments[1].provider if len(self.deployments) > 1 else None
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Variables of ``.env`` that the providers need."""
+        return tuple(dict.fromkeys(name for one in self.deployments for name in one.variables))
+
+    @cached_property
+    def direct_works(self) -> bool:
+        """Whether an OpenAI client can reach the provider without the gateway."""
+        return self.provider.openai_compatible != "unknown"
+
+    @cached_property
+    def direct_base_url(self) -> str:
+        """The provider's endpoint, for a client that goes around the gateway."""
+        return self.deployments[0].endpoint.base_url
+
+    @cached_property
+    def direct_model(self) -> str:
+        """The provider's name of the model; empty where the user must choose one."""
+        return self.deployments[0].model or ""
 
 
 def deployments(advice: Recommendation) -> tuple[Deployment, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from deployadvisor.render import kubernetes, lws
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.kubernetes_names import LEADER, WORKER
 from deployadvisor.render.kubernetes_network import SERVICE_PORT, meta, policy
 from deployadvisor.render.kubernetes_pod import LLM_HOME, pod_template, user_of
@@ -165,20 +166,20 @@ def _for_kserve(view: View) -> Data:
     """The pod with the proxy's port at the engine's container, where KServe looks for what answers."""
     pod = pod_template(view)["spec"]
     engine, proxy = pod["containers"]
-    (http,) = (port for port in proxy["ports"] if port["name"] == _HTTP)
-    ready = proxy["readinessProbe"]
+    (http,) = (one for one in proxy["ports"] if one["name"] == _HTTP)
+    ready, port = proxy["readinessProbe"], Addresses(view).proxy_port
     engine = {
         **engine,
         "name": view.workload.container,
         "ports": [{**http, "protocol": "TCP"}],
         "readinessProbe": {**_timing(ready), "httpGet": _health(_HTTP)},
     }
-    others = [port for port in proxy["ports"] if port is not http]
+    others = [other for other in proxy["ports"] if other is not http]
     proxy = {
         **{key: value for key, value in proxy.items() if key != "ports"},
         **({"ports": others} if others else {}),
-        "readinessProbe": {**_timing(ready), "httpGet": _health(view.proxy_port)},
-        "livenessProbe": {**proxy["livenessProbe"], "tcpSocket": {"port": view.proxy_port}},
+        "readinessProbe": {**_timing(ready), "httpGet": _health(port)},
+        "livenessProbe": {**proxy["livenessProbe"], "tcpSocket": {"port": port}},
     }
     return {**pod, "containers": [engine, proxy]}
 

@@ -15,6 +15,7 @@ from typing import Any
 from deployadvisor.catalog.engines import PlanField
 from deployadvisor.errors import RenderError
 from deployadvisor.render import kubernetes
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.compose_engine import SETUP
 from deployadvisor.render.dumping import dump
 from deployadvisor.render.kubernetes_names import LEADER, ROLE, WORKER, labels
@@ -90,7 +91,7 @@ def serve_config(view: View) -> Data:
         "deployment_config": {"num_replicas": plan.replicas},
     }
     return {
-        "http_options": {"host": "127.0.0.1", "port": view.engine_listens},
+        "http_options": {"host": "127.0.0.1", "port": Addresses(view).engine_listens},
         "applications": [
             {
                 "name": "llm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.arguments import planned_value
 from deployadvisor.render.kubernetes_names import selector
 from deployadvisor.render.kubernetes_network import meta
@@ -108,7 +109,7 @@ def scaling(view: View) -> Data | None:
     """
     plan = view.advice.plan
     limit = planned_value(view.engine, "max_concurrency", plan)
-    if plan.replicas == 1 or limit is None or not view.layout.in_flight or not view.metrics_port:
+    if plan.replicas == 1 or limit is None or not view.layout.in_flight or not Addresses(view).metrics_port:
         return None
     total = " + ".join(f'sum({gauge}{{pod=~"{view.cluster_name}-.*"}})' for gauge in view.layout.in_flight)
     prometheus = {"serverAddress": _PROMETHEUS, "query": total, "threshold": limit}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.kubernetes_names import client_label, labels, scraper_label
 from deployadvisor.render.view import View
 
@@ -24,8 +25,9 @@ def meta(view: View, suffix: str = "") -> Data:
 def service(view: View) -> Data:
     """Reaches the proxies, from inside the cluster only."""
     ports = [{"name": "http", "port": SERVICE_PORT, "targetPort": "http"}]
-    if view.metrics_port:
-        ports.append({"name": "metrics", "port": view.metrics_port, "targetPort": "metrics"})
+    metrics_port = Addresses(view).metrics_port
+    if metrics_port:
+        ports.append({"name": "metrics", "port": metrics_port, "targetPort": "metrics"})
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -38,7 +40,7 @@ def network_policy(view: View) -> Data:
     """In: labelled pods, at the proxy. Out: names only, so that a prompt cannot leave by way of the engine."""
     name = view.cluster_name
     ingress = [_from(client_label(name), "http")]
-    if view.metrics_port:
+    if Addresses(view).metrics_port:
         ingress.append(_from(scraper_label(name), "metrics"))
     return policy(view, "", ingress=ingress, egress=[dns()])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from deployadvisor.catalog.image_digests import without_digest
 from deployadvisor.render import compose_engine
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.compose_proxy import NOBODY
 from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name
 from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
@@ -32,7 +33,7 @@ _PROXY_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"
 def pod_template(view: View) -> Data:
     """Labels and specification of one pod."""
     name, engine = view.cluster_name, view.engine
-    annotations = {"annotations": _scraping(view)} if view.metrics_port else {}
+    annotations = {"annotations": _scraping(view)} if Addresses(view).metrics_port else {}
     version = view.advice.plan.engine_version or engine.version
     return {"metadata": {"labels": labels(name, engine.id, version), **annotations}, "spec": _pod(view)}
 
@@ -62,7 +63,7 @@ def pod_with(view: View, containers: list[Data], mounted: list[Data]) -> Data:
 def _scraping(view: View) -> Data:
     return {
         "prometheus.io/scrape": "true",
-        "prometheus.io/port": str(view.metrics_port),
+        "prometheus.io/port": str(Addresses(view).metrics_port),
         "prometheus.io/path": str(view.engine.metrics_path),
     }
 
@@ -140,7 +141,7 @@ def _wait(seconds: int) -> Data:
 def resources(view: View, sizes: Sizes) -> Data:
     """Memory is reserved whole; the processor is not limited, since a throttled engine stalls every card."""
     memory = f"{sizes.memory_gib}Gi"
-    cards = {_RESOURCE[view.vendor]: str(sizes.cards)} if sizes.cards else {}
+    cards = {_RESOURCE[view.cards.vendor]: str(sizes.cards)} if sizes.cards else {}
     return {"requests": {"cpu": str(sizes.cores), "memory": memory, **cards}, "limits": {"memory": memory, **cards}}
 
 
@@ -149,7 +150,7 @@ def engine_environment(view: View, *, key: bool = True) -> list[Data]:
     layout, plan = view.layout, view.advice.plan
     values = {**_home(view), **layout.environment, **layout.offline, **plan.environment}
     if view.engine.id == "ollama":
-        values["OLLAMA_HOST"] = f"127.0.0.1:{view.engine_listens}"
+        values["OLLAMA_HOST"] = f"127.0.0.1:{Addresses(view).engine_listens}"
     name = view.engine.api_key.name if view.engine_checks_key and key else None
     return [*_plain(values), *([_client_key(view, name)] if name else [])]
 
@@ -197,7 +198,7 @@ def fetch(view: View, sizes: Sizes) -> Data:
     variables = dict(service.get("environment", {}))
     token = [hub_token(view)] if variables.pop("HF_TOKEN", None) else []
     # Images built on CUDA ask for all cards, also for a container that was given none.
-    hidden = {"NVIDIA_VISIBLE_DEVICES": "void"} if view.vendor == "nvidia" else {}
+    hidden = {"NVIDIA_VISIBLE_DEVICES": "void"} if view.cards.vendor == "nvidia" else {}
     # Costs nothing: a pod is charged for its first or its other containers, whichever ask for more.
     requests = {"cpu": str(sizes.cores), "memory": f"{sizes.memory_gib}Gi"}
     return {
@@ -214,9 +215,10 @@ def fetch(view: View, sizes: Sizes) -> Data:
 def proxy(view: View) -> Data:
     """The container that checks the key."""
     uid = int(NOBODY.partition(":")[0])
-    ports = [{"name": "http", "containerPort": view.proxy_port}]
-    if view.metrics_port:
-        ports.append({"name": "metrics", "containerPort": view.metrics_port})
+    address = Addresses(view)
+    ports = [{"name": "http", "containerPort": address.proxy_port}]
+    if address.metrics_port:
+        ports.append({"name": "metrics", "containerPort": address.metrics_port})
     return {
         "name": "proxy",
         "image": view.versions["caddy"].image,

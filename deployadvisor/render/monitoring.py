@@ -18,6 +18,7 @@ from pydantic import Field
 
 from deployadvisor.catalog.metrics import Metric, Metrics, metrics
 from deployadvisor.documents import read
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.host import engine_words
 from deployadvisor.render.manifest import Part, Words, validated
 from deployadvisor.render.view import View
@@ -83,7 +84,7 @@ class _Panels(Part):
 
 def exported(view: View) -> Metrics | None:
     """The metrics of the engine as it is started; None where they are not exported, not known or not within reach."""
-    if view.serving is None or view.hosted or (view.in_pod and not view.metrics_port):
+    if view.serving is None or view.hosted or (view.in_pod and not Addresses(view).metrics_port):
         return None
     engine, plan = view.engine, view.advice.plan
     if engine.metrics_path is None or plan.engine_version not in (None, engine.version):
@@ -122,7 +123,7 @@ def prometheus(view: View) -> Data | None:
         "job_name": job(view),
         "metrics_path": view.engine.metrics_path,
         **key,
-        "static_configs": [{"targets": list(view.upstreams)}],
+        "static_configs": [{"targets": list(Addresses(view).upstreams)}],
     }
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},

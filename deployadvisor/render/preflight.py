@@ -12,6 +12,7 @@ from deployadvisor.checklist.requirements import Cards, Place, Port, Requirement
 from deployadvisor.driver_gate import needed
 from deployadvisor.hardware.network import registry_of
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.artefacts import BUILDERS
 from deployadvisor.render.host import Host
 from deployadvisor.render.manifest import FileEntry
@@ -103,11 +104,11 @@ class _Needs:
         if view.hosted or not plan.gpus or self._queued:
             return Cards("none")
         return Cards(
-            vendor=view.vendor,
+            vendor=view.cards.vendor,
             numbers=plan.cards or tuple(range(plan.gpus)),
             free_gib=self._free_gib(),
-            driver_branch=self._driver_branch() if view.vendor == "nvidia" else None,
-            slices=view.slices,
+            driver_branch=self._driver_branch() if view.cards.vendor == "nvidia" else None,
+            slices=view.cards.slices,
             replica=plan.tensor_parallel * plan.pipeline_parallel // self._pods,
         )
 
@@ -124,7 +125,7 @@ class _Needs:
         view = self.view
         if view.on_host:
             return Host(view).driver_branch
-        need = needed(view.engine, view.compute_capability)
+        need = needed(view.engine, view.cards.compute_capability)
         return need.branch if need else None
 
     def _weights(self) -> Weights:
@@ -147,7 +148,7 @@ class _Needs:
             return _DESKTOP_PROGRAMS[view.engine.id]
         if not view.on_host:
             return ()
-        compiler = ("nvcc",) if view.vendor == "nvidia" else ()
+        compiler = ("nvcc",) if view.cards.vendor == "nvidia" else ()
         own = (*_COMPILERS, *compiler) if Host(view).compiled else ("python3",)
         scheduler = ("sbatch", "ssh") if self._queued else ()
         return (*_HOST_PROGRAMS, *own, *scheduler)
@@ -156,9 +157,10 @@ class _Needs:
         view = self.view
         if self.place == "cluster":
             return
-        yield Port(view.port, None if view.native else "PORT")
-        if view.web_ui_port:
-            yield Port(view.web_ui_port, None if view.native else "WEB_UI_PORT")
+        address = Addresses(view)
+        yield Port(address.port, None if view.native else "PORT")
+        if address.web_ui_port:
+            yield Port(address.web_ui_port, None if view.native else "WEB_UI_PORT")
         if view.on_host and not self._queued:
             yield from (Port(replica.port) for replica in Host(view).replicas)
 
@@ -168,8 +170,8 @@ class _Needs:
             return ()
         return (
             "API_KEY",
-            *(view.gateway_variables if view.hosted else ()),
-            *(("MIG_DEVICE",) if view.slices else ()),
+            *(view.gateway.variables if view.hosted else ()),
+            *(("MIG_DEVICE",) if view.cards.slices else ()),
         )
 
     def _maker(self) -> str | None:
@@ -203,7 +205,7 @@ class _Needs:
     def _providers(self) -> tuple[str, ...]:
         if not self.view.hosted:
             return ()
-        urls = (one.endpoint.base_url for one in self.view.deployments)
+        urls = (one.endpoint.base_url for one in self.view.gateway.deployments)
         return tuple(dict.fromkeys(host_of(url)[0] for url in urls if "{" not in url))
 
     def _proxy(self) -> str | None:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.documents import read
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.kubernetes_names import secret_name
 from deployadvisor.render.manifest import FileEntry, Part, Pin, validated
 from deployadvisor.render.quoting import Quoted, trusted
@@ -92,7 +93,7 @@ CONDITIONS: Mapping[str, Callable[[View], bool]] = {
 def service(view: View) -> Data:
     """Where the scripts find the service."""
     return {
-        "base_url": view.base_url,
+        "base_url": Addresses(view).base_url,
         "model": view.served_name,
         "requires_key": view.requires_key,
         "paid": view.hosted,

@@ -15,6 +15,7 @@ from deployadvisor.catalog.providers import providers
 from deployadvisor.driver_gate import needed
 from deployadvisor.recommendation import Rejected
 from deployadvisor.render import compose, compose_engine, gateway, monitoring
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.airgap import Airgap
 from deployadvisor.render.door import Door
 from deployadvisor.render.environment import render_template, render_text
@@ -41,6 +42,7 @@ def context(view: View) -> Mapping[str, Any]:
     advice = view.advice
     return {
         "view": view,
+        "address": Addresses(view),
         "page": Page(view),
         "host": Host(view),
         "door": Door(view),
@@ -67,7 +69,7 @@ class Page:
     @property
     def driver_branch(self) -> int | None:
         """Oldest driver that runs the pinned build on the plan's cards."""
-        need = needed(self.view.engine, self.view.compute_capability)
+        need = needed(self.view.engine, self.view.cards.compute_capability)
         return need.branch if need else None
 
     @property
@@ -97,7 +99,7 @@ class Page:
         engine = self.view.engine
         if engine.metrics_path is None:
             return None
-        url = f"http://127.0.0.1:{self.view.engine_listens}{engine.metrics_path}"
+        url = f"http://127.0.0.1:{Addresses(self.view).engine_listens}{engine.metrics_path}"
         if monitoring.needs_key(self.view):
             ask = f'curl -s -H "Authorization: Bearer ${engine.api_key.name}" {url}'
             return f"docker compose exec {self.view.service} sh -c {shlex.quote(ask)}"
@@ -169,12 +171,12 @@ class Page:
     @property
     def reach_check(self) -> str:
         """Command that shows whether the provider can be reached."""
-        return f"curl -s -o /dev/null -w '%{{http_code}}\\n' {shlex.quote(self.view.direct_base_url)}/models"
+        return f"curl -s -o /dev/null -w '%{{http_code}}\\n' {shlex.quote(self.view.gateway.direct_base_url)}/models"
 
     @property
     def provider_notes(self) -> tuple[str, ...]:
         """What the catalogue knows of the provider's limits and places."""
-        found = [self.view.provider, *([self.view.fallback] if self.view.fallback else [])]
+        found = [self.view.gateway.provider, *([self.view.gateway.fallback] if self.view.gateway.fallback else [])]
         notes = [(one.name, (one.rate_limit_note, one.residency, one.notes)) for one in found]
         return tuple(f"{name}: {note}" for name, texts in notes for note in texts if note)
 

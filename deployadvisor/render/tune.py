@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from deployadvisor.documents import read
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import CARRIED
 from deployadvisor.resources import display_path, templates_folder
@@ -43,7 +44,7 @@ def recipe(view: View) -> Data:
         "method": "full" if full else "lora",
         "trust_remote_code": plan.trust_remote_code,
         "served_name": view.served_name,
-        "base_url": view.base_url,
+        "base_url": Addresses(view).base_url,
         **_starting_values(view),
     }
 

@@ -174,5 +174,5 @@ def _lora(values: Data) -> Data:
 
 def _half(view: View) -> str:
     """The 16-bit format that the cards have; one that is not known is taken for new."""
-    major = (view.compute_capability or "").partition(".")[0]
+    major = (view.cards.compute_capability or "").partition(".")[0]
     return "fp16" if major.isdecimal() and int(major) < _FIRST_WITH_BF16 else "bf16"

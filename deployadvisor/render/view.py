@@ -1,4 +1,4 @@
-"""What the templates of one bundle may say: the answer, the engine or provider, and names made from them."""
+"""One bundle as its templates see it: the answer, the engine, where it runs, and names made from them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from deployadvisor.catalog.engines import Engine, engines
-from deployadvisor.catalog.gpus import gpus
 from deployadvisor.catalog.image_digests import with_digest
-from deployadvisor.catalog.providers import Provider
 from deployadvisor.recommendation import Recommendation
-from deployadvisor.render import kubernetes_names
-from deployadvisor.render.api_paths import API_PATHS
 from deployadvisor.render.arguments import native_arguments
-from deployadvisor.render.hosted import MAIN, Deployment, deployments
+from deployadvisor.render.cards import Cards
+from deployadvisor.render.hosted import MAIN, Gateway
 from deployadvisor.render.kubernetes_names import Workload, dns_label, workload
 from deployadvisor.render.layout import Layout, layout_of
 from deployadvisor.render.manifest import Manifest, Pin, Proxy
 from deployadvisor.render.quoting import Quoted, trusted
-from deployadvisor.render.targets import card_vendor, has_tuning, serving_engine, uses_slice
-from deployadvisor.render.visibility import visibility
+from deployadvisor.render.targets import has_tuning, serving_engine
 from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
-from deployadvisor.site import cards_of_a_node, part_of_the_cards
-
-PORT = 8080
-"""Where the proxy of a bundle is published, unless ``PORT`` is set."""
-
-GATEWAY_PORT = 4000
 
 
 def _by_digest(pin: Pin) -> Pin:
@@ -91,14 +81,14 @@ class View:
         return weights_for(engines()["transformers"], self.advice.plan.model, None)
 
     @cached_property
-    def provider(self) -> Provider:
-        """The hosted provider; only for targets that have one."""
-        return self.deployments[0].provider
+    def cards(self) -> Cards:
+        """What the plan computes on."""
+        return Cards(self.advice)
 
     @cached_property
-    def fallback(self) -> Provider | None:
-        """The second provider behind the gateway."""
-        return self.deployments[1].provider if len(self.deployments) > 1 else None
+    def gateway(self) -> Gateway:
+        """The providers that the gateway calls; only for targets that have one."""
+        return Gateway(self.advice)
 
     @cached_property
     def hosted(self) -> bool:
@@ -172,61 +162,10 @@ class View:
         return f"{self.project}-adapter"
 
     @cached_property
-    def vendor(self) -> str:
-        """Maker of the cards in use, or ``none``."""
-        return card_vendor(self.advice)
-
-    @cached_property
-    def cards(self) -> str:
-        """The cards in words, such as ``2 × NVIDIA H100 SXM``, or ``2 × 8 × NVIDIA H100 SXM`` of two machines."""
-        plan = self.advice.plan
-        if not plan.gpus:
-            return plan.hardware
-        name = gpus()[plan.gpu].name if plan.gpu and plan.gpu in gpus() else plan.hardware
-        machines = f"{plan.nodes} × " if plan.nodes > 1 else ""
-        return f"{machines}{cards_of_a_node(plan)} × {name}"
-
-    @cached_property
-    def compute_capability(self) -> str | None:
-        """NVIDIA's number for what the plan's cards can do, where the catalogue knows them."""
-        card = gpus().get(self.advice.plan.gpu or "")
-        return card.compute_capability if card else None
-
-    @cached_property
-    def visible_cards(self) -> Mapping[str, str]:
-        """Variables that keep a program without container to the plan's cards; none where it may see them all."""
-        if self.slices or part_of_the_cards(self.advice.plan, self.advice.machine) is None:
-            return {}
-        return visibility(self.vendor, self.advice.plan.cards)
-
-    @cached_property
-    def slices(self) -> bool:
-        """Whether the plan runs on a slice of a card, which only its UUID names."""
-        return uses_slice(self.advice)
-
-    @cached_property
     def services(self) -> tuple[str, ...]:
         """Compose services that run the engine, one a replica; in a cluster the Deployment has the replicas."""
         replicas = 1 if self.in_pod else self.advice.plan.replicas
         return ("engine",) if replicas == 1 else tuple(f"engine-{number}" for number in range(1, replicas + 1))
-
-    @cached_property
-    def upstreams(self) -> tuple[str, ...]:
-        """Where the proxy sends requests."""
-        if self.serving is not None and self.serving.id == "slurm":
-            return tuple(f"{{$ENGINE_{index + 1}}}" for index in range(self.advice.plan.replicas))
-        if self.on_host:
-            return tuple(f"127.0.0.1:{self.engine_port(index)}" for index in range(self.advice.plan.replicas))
-        port = GATEWAY_PORT if self.hosted else self.engine_listens
-        if self.behind_router:
-            return (f"{self.cluster_name}-router-service:80",)
-        names = ("gateway",) if self.hosted else ("127.0.0.1",) if self.in_pod else self.services
-        return tuple(f"{name}:{port}" for name in names)
-
-    @cached_property
-    def asks_for_replicas(self) -> bool:
-        """Whether the proxy is told one name for all replicas: nginx asks again who they are, Caddy knows each."""
-        return self.proxy == "nginx" and len(self.services) > 1
 
     @cached_property
     def proxy_file(self) -> str:
@@ -234,82 +173,14 @@ class View:
         return "proxy/nginx.conf" if self.proxy == "nginx" else "proxy/Caddyfile"
 
     @cached_property
-    def engine_listens(self) -> int:
-        """Port of the engine in its container."""
-        port = self.engine.port
-        return port + 1 if self.on_kserve and port == kubernetes_names.KSERVE_PORT else port
-
-    def engine_port(self, index: int) -> int:
-        """Port of replica ``index`` on the machine, where the proxy has one too."""
-        free = self.engine.port if self.engine.port != PORT else PORT + 1
-        return free + index
-
-    @cached_property
-    def upstream_health_path(self) -> str:
-        """Path that tells whether the thing behind the proxy is up."""
-        if self.on_ray:
-            return "/v1/models"  # Ray's own path of health says nothing of the application
-        return "/health/liveliness" if self.hosted else self.engine.health_path
-
-    @cached_property
-    def api_paths(self) -> tuple[str, ...]:
-        """Paths of the OpenAI and Anthropic APIs that infer and list; the proxy passes no other."""
-        return API_PATHS
-
-    @cached_property
-    def deployments(self) -> tuple[Deployment, ...]:
-        """The providers behind the gateway, the main one first."""
-        return deployments(self.advice)
-
-    @cached_property
-    def gateway_variables(self) -> tuple[str, ...]:
-        """Variables of ``.env`` that the providers need."""
-        return tuple(dict.fromkeys(name for one in self.deployments for name in one.variables))
-
-    @cached_property
-    def direct_works(self) -> bool:
-        """Whether an OpenAI client can reach the provider without the gateway."""
-        return self.provider.openai_compatible != "unknown"
-
-    @cached_property
-    def direct_base_url(self) -> str:
-        """The provider's endpoint, for a client that goes around the gateway."""
-        return self.deployments[0].endpoint.base_url
-
-    @cached_property
-    def direct_model(self) -> str:
-        """The provider's name of the model; empty where the user must choose one."""
-        return self.deployments[0].model or ""
-
-    @cached_property
     def transformers_version(self) -> str:
         """Version that trains."""
         return engines()["transformers"].version
 
     @cached_property
-    def web_ui_port(self) -> int:
-        """Port of the engine's web page, or 0."""
-        return 0 if self.hosted or self.in_pod else self.layout.web_ui_port or 0
-
-    @cached_property
-    def proxy_port(self) -> int:
-        """Where the proxy listens: in a pod beside the ports of all engines, which it shares the address with."""
-        if self.on_kserve:
-            return kubernetes_names.KSERVE_PORT
-        return kubernetes_names.POD_PROXY_PORT if self.in_pod else PORT
-
-    @cached_property
-    def metrics_port(self) -> int:
-        """Port at which the proxy of a pod hands out the metrics, or 0 where there are none without the key."""
-        if not self.in_pod or self.behind_router or self.on_ray or self.engine.metrics_path is None:
-            return 0
-        shut = self.engine_checks_key and self.engine.metrics_path not in self.engine.api_key.open_paths
-        return 0 if shut else kubernetes_names.POD_METRICS_PORT
-
-    @cached_property
     def requirements(self) -> str:
         """What a self-built image installs beside the engine."""
-        return self.layout.requirements.get(self.vendor, "")
+        return self.layout.requirements.get(self.cards.vendor, "")
 
     @cached_property
     def requirements_file(self) -> str:
@@ -364,22 +235,6 @@ class View:
         return not (self.hosted or self.on_ray) and self.engine.api_key.kind == "env"
 
     @cached_property
-    def port(self) -> int:
-        """Port on the host."""
-        return self.engine.port if self.native else PORT
-
-    @cached_property
-    def base_url(self) -> str:
-        """Base URL for an OpenAI client on the same host."""
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    @cached_property
-    def health_url(self) -> str:
-        """Where health is asked for: one path for every engine behind the proxy."""
-        path = self.engine.health_path if self.native else "/health"
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    @cached_property
     def chat_request(self) -> str:
         """A small real request as JSON text."""
         question = {"role": "user", "content": self.words("Reply with one short sentence.", "请用一句话回答：你好。")}
@@ -389,11 +244,6 @@ class View:
     def tuning(self) -> bool:
         """Whether the bundle trains something."""
         return has_tuning(self.advice) and any(one.role == "tune" for one in self.targets)
-
-    @cached_property
-    def private(self) -> bool:
-        """Whether the text stays on this machine."""
-        return not self.hosted
 
     def words(self, english: str, chinese: str) -> str:
         """The text in the language of the answer."""

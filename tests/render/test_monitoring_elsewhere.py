@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deployadvisor.recommendation import Recommendation
+from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check import Issue
@@ -144,7 +145,7 @@ def test_a_prometheus_of_the_machine_reads_every_replica_on_loopback(engine: str
     data = yaml_of(bundle, "monitoring/prometheus.yaml")
     (job,) = data["scrape_configs"]
     (targets,) = (one["targets"] for one in job["static_configs"])
-    assert targets == [f"127.0.0.1:{View(advice, ()).engine_port(index)}" for index in range(2)]
+    assert targets == [f"127.0.0.1:{Addresses(View(advice, ())).engine_port(index)}" for index in range(2)]
     assert len(set(targets)) == 2
     assert job["job_name"] == "support-bot"
     assert data["rule_files"] == ["alerts.yaml"]
