@@ -15,17 +15,21 @@ from deployadvisor.render.view import View
 Data = dict[str, Any]
 
 API_VERSION = "monitoring.coreos.com/v1"
+CHART_PORT = "container-port"
+"""What the chart of the production stack calls the engine's port: helm/templates/_helpers.tpl."""
 _INSTANCE = "app.kubernetes.io/instance"
 """Label of every pod that says which deployment it belongs to."""
 
 
 def pod_monitor(view: View) -> Data | None:
-    """Every pod that answers, by its name: its address changes with each start."""
+    """Every pod that hands out metrics, by its name: its address changes with each start."""
     if monitoring.exported(view) is None:
         return None
+    # The pods that answer behind the chart's router are the proxy's; the engine shows its metrics itself.
+    pods = view.workload.pods if view.behind_router else view.workload.answering
     named = {"action": "replace", "sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "instance"}
     scraped = {
-        "port": "metrics",
+        "port": CHART_PORT if view.behind_router else "metrics",
         "path": view.engine.metrics_path,
         "interval": "15s",
         "relabelings": [named],
@@ -36,7 +40,7 @@ def pod_monitor(view: View) -> Data | None:
         "metadata": meta(view),
         "spec": {
             "jobLabel": _INSTANCE,
-            "selector": {"matchLabels": view.workload.answering},
+            "selector": {"matchLabels": pods},
             "podMetricsEndpoints": [scraped],
         },
     }

@@ -84,7 +84,7 @@ class _Panels(Part):
 
 def exported(view: View) -> Metrics | None:
     """The metrics of the engine as it is started; None where they are not exported, not known or not within reach."""
-    if view.serving is None or view.hosted or (view.in_pod and not Addresses(view).metrics_port):
+    if view.serving is None or view.hosted or not _within_reach(view):
         return None
     engine, plan = view.engine, view.advice.plan
     if engine.metrics_path is None or plan.engine_version not in (None, engine.version):
@@ -93,6 +93,11 @@ def exported(view: View) -> Metrics | None:
     if switch is not None and switch.names and not set(switch.names) & set(engine_words(view)):
         return None
     return metrics().get(engine.id)
+
+
+def _within_reach(view: View) -> bool:
+    """Whether somebody may ask: in a pod the proxy, behind the chart's router the engine itself, without the key."""
+    return not view.in_pod or bool(Addresses(view).metrics_port) or (view.behind_router and not needs_key(view))
 
 
 def watched(view: View) -> bool:

@@ -32,8 +32,7 @@ MONITORING = frozenset(
     {
         "monitoring/alerts.yaml",
         "monitoring/dashboard.json",
-        "kubernetes/alert-rules.yaml",
-        "lws/alert-rules.yaml",
+        *(f"{target}/alert-rules.yaml" for target in ("kubernetes", "lws", "kserve", "helm")),
     }
 )
 """Files with queries."""

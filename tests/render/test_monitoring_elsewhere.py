@@ -15,7 +15,11 @@ from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check import Issue
+from deployadvisor.render.check_helm import with_chart
+from deployadvisor.render.check_kserve import as_made
+from deployadvisor.render.check_kuberay import pods_of_ray
 from deployadvisor.render.check_kubernetes import check_kubernetes
+from deployadvisor.render.check_lws import pods_of_sets
 from deployadvisor.render.semantic import semantic_issues
 from deployadvisor.render.targets import select
 from deployadvisor.render.view import View
@@ -26,16 +30,20 @@ from tests.render.reading import HOSTILE, yaml_of
 from tests.render.test_tools import run, tool
 
 IN_CLUSTER = {
-    "vllm": (served("vllm"), "kubernetes"),
-    "lmdeploy": (served("lmdeploy"), "kubernetes"),
-    "sglang": (served("sglang"), "kubernetes"),
-    "vllm-group": (spanning("vllm"), "lws"),
-    "sglang-group": (spanning("sglang"), "lws"),
+    "vllm": (served("vllm"), "kubernetes", "deployment.yaml"),
+    "lmdeploy": (served("lmdeploy"), "kubernetes", "deployment.yaml"),
+    "sglang": (served("sglang"), "kubernetes", "deployment.yaml"),
+    "vllm-group": (spanning("vllm"), "lws", "leader-worker-set.yaml"),
+    "sglang-group": (spanning("sglang"), "lws", "leader-worker-set.yaml"),
+    "vllm-kserve": (served("vllm"), "kserve", "llm-inference-service.yaml"),
+    "vllm-kserve-group": (spanning("vllm"), "kserve", "llm-inference-service.yaml"),
+    "lmdeploy-kserve": (served("lmdeploy"), "kserve", "inference-service.yaml"),
+    "sglang-kserve": (served("sglang"), "kserve", "inference-service.yaml"),
+    "vllm-helm": (served("vllm"), "helm", "values.yaml"),
 }
 ON_HOST = [
     (engine, target) for engine in ("vllm", "lmdeploy", "sglang", "llama_cpp") for target in ("systemd", "shell")
 ]
-PODS = {"kubernetes": "deployment.yaml", "lws": "leader-worker-set.yaml"}
 
 
 def rules_of(bundle: Bundle, path: str) -> dict[str, Any]:
@@ -44,14 +52,23 @@ def rules_of(bundle: Bundle, path: str) -> dict[str, Any]:
     return {rule["alert"]: rule for rule in group["rules"]}
 
 
+def pods_of(bundle: Bundle, target: str) -> list[Any]:
+    """The pods that the objects of a folder come to, whoever makes them."""
+    files = objects(bundle, target)
+    made = with_chart(pods_of_ray(pods_of_sets(as_made(files))), "support-bot").values()
+    return [one["spec"]["template"] for one in made if one.get("kind") == "Deployment" and "selector" in one["spec"]]
+
+
 def pod_of(bundle: Bundle, target: str) -> Any:
-    spec = yaml_of(bundle, f"{target}/{PODS[target]}")["spec"]
-    return spec["template"] if target == "kubernetes" else spec["leaderWorkerTemplate"]["leaderTemplate"]
+    """The pods that the monitor reads."""
+    wanted = yaml_of(bundle, f"{target}/pod-monitor.yaml")["spec"]["selector"]["matchLabels"]
+    (found,) = (one for one in pods_of(bundle, target) if wanted.items() <= one["metadata"]["labels"].items())
+    return found
 
 
 @pytest.fixture(params=IN_CLUSTER)
 def cluster(request: pytest.FixtureRequest) -> tuple[Recommendation, str, Bundle]:
-    advice, target = IN_CLUSTER[request.param]
+    advice, target, _ = IN_CLUSTER[request.param]
     return advice, target, render(advice, [target])
 
 
@@ -68,24 +85,47 @@ def test_neither_is_applied_with_the_folder(cluster: tuple[Recommendation, str, 
     page = bundle["README.md"].text
     assert f"kubectl apply -f {target}/pod-monitor.yaml -f {target}/alert-rules.yaml" in page
     assert page.count('support-bot-metrics: "true"') == 2, "in the row for metrics and beside the operator's files"
+    assert ("`engine-policy.yaml` " if target == "helm" else "`network-policy.yaml` ") in page
 
 
 def test_the_monitor_reads_the_pods_that_answer(cluster: tuple[Recommendation, str, Bundle]) -> None:
     _, target, bundle = cluster
     spec, pod = yaml_of(bundle, f"{target}/pod-monitor.yaml")["spec"], pod_of(bundle, target)
-    assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert pod["metadata"]["labels"][spec["jobLabel"]] == "support-bot"
     (endpoint,) = spec["podMetricsEndpoints"]
     ports = [port for one in pod["spec"]["containers"] for port in one.get("ports", ())]
     (number,) = (port["containerPort"] for port in ports if port["name"] == endpoint["port"])
+    if target == "helm":
+        assert [one["name"] for one in pod["spec"]["containers"]] == ["vllm"], "the engine itself"
+        return
     site = f"http://:{number} {{\n\t@metrics path {endpoint['path']}\n"
     assert site in bundle[f"{target}/proxy/Caddyfile"].text, "metrics at this port, without the key"
 
 
-def test_of_a_group_only_the_leader_is_read() -> None:
-    bundle = render(spanning("vllm"), ["lws"])
-    wanted = yaml_of(bundle, "lws/pod-monitor.yaml")["spec"]["selector"]["matchLabels"]
-    worker = yaml_of(bundle, "lws/leader-worker-set.yaml")["spec"]["leaderWorkerTemplate"]["workerTemplate"]
-    assert not wanted.items() <= worker["metadata"]["labels"].items()
+@pytest.mark.parametrize("target", ["lws", "kserve"])
+def test_of_a_group_only_the_leader_is_read(target: str) -> None:
+    bundle = render(spanning("vllm"), [target])
+    assert len(pods_of(bundle, target)) == 2
+    assert "proxy" in {one["name"] for one in pod_of(bundle, target)["spec"]["containers"]}
+
+
+def test_whoever_reads_metrics_is_let_in_there_and_nowhere_else(cluster: tuple[Recommendation, str, Bundle]) -> None:
+    _, target, bundle = cluster
+    pod, reader = pod_of(bundle, target), {"support-bot-metrics": "true"}
+    (endpoint,) = yaml_of(bundle, f"{target}/pod-monitor.yaml")["spec"]["podMetricsEndpoints"]
+    ports = [port for one in pod["spec"]["containers"] for port in one.get("ports", ())]
+    (number,) = (port["containerPort"] for port in ports if port["name"] == endpoint["port"])
+    opened = [
+        (one["spec"]["podSelector"]["matchLabels"], port["port"])
+        for one in objects(bundle, target).values()
+        if one.get("kind") == "NetworkPolicy"
+        for rule in one["spec"].get("ingress", ())
+        if {"podSelector": {"matchLabels": reader}} in rule["from"]
+        for port in rule["ports"]
+    ]
+    ((selected, port),) = opened
+    assert selected.items() <= pod["metadata"]["labels"].items()
+    assert port in (endpoint["port"], number)
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "Support bot", "客服", "x" * 80])
@@ -112,16 +152,18 @@ def test_the_rules_are_those_of_compose_but_for_the_job_and_pods_that_are_gone()
 
 
 @pytest.mark.parametrize("engine", ["llama_cpp", "ollama"])
-def test_nothing_watches_a_pod_that_hands_no_metrics_out(engine: str) -> None:
-    bundle = render(served(engine), ["kubernetes"])
+@pytest.mark.parametrize("target", ["kubernetes", "kserve"])
+def test_nothing_watches_a_pod_that_hands_no_metrics_out(engine: str, target: str) -> None:
+    bundle = render(served(engine), [target])
     assert not [path for path in bundle if "monitor" in path or "alert" in path]
     assert "pod-monitor" not in bundle["README.md"].text
     assert "EngineDown" not in bundle["README.md"].text
 
 
-def objects(bundle: Bundle) -> dict[str, Any]:
-    paths = (path for path in bundle if re.fullmatch(r"kubernetes/[^/]+\.yaml", path))
-    return {path.removeprefix("kubernetes/"): yaml_of(bundle, path) for path in paths}
+def objects(bundle: Bundle, target: str = "kubernetes") -> dict[str, Any]:
+    paths = (path for path in bundle if re.fullmatch(rf"{target}/[^/]+\.yaml", path))
+    found = {path.removeprefix(f"{target}/"): yaml_of(bundle, path) for path in paths}
+    return {path: data for path, data in found.items() if isinstance(data, dict)}
 
 
 def test_a_monitor_that_finds_nothing_is_found() -> None:
@@ -168,13 +210,14 @@ def test_every_alert_has_a_line_with_commands_of_the_target(engine: str, target:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_in_a_cluster_they_are_those_of_kubectl(cluster: tuple[Recommendation, str, Bundle], lang: str) -> None:
-    advice, target, _ = cluster
+@pytest.mark.parametrize("name", IN_CLUSTER)
+def test_in_a_cluster_they_are_those_of_kubectl(name: str, lang: str) -> None:
+    advice, target, file = IN_CLUSTER[name]
     bundle = render(advice.model_copy(update={"lang": lang}), [target])
     rows = alert_rows(bundle, rules_of(bundle, f"{target}/alert-rules.yaml"))
     assert not [row for row in rows if "docker" in row or "compose" in row or "$" in row]
     assert "kubectl" in rows[0]
-    assert f"{target}/{PODS[target]}" in rows[2]
+    assert f"{target}/{file}`" in rows[2]
 
 
 def alert_rows(bundle: Bundle, rules: dict[str, Any]) -> list[str]:
@@ -208,7 +251,8 @@ def test_a_wrong_name_in_the_operators_rules_is_found() -> None:
 @pytest.mark.tool
 def test_an_alert_fires_when_no_pod_is_left(tmp_path: Path) -> None:
     promtool = tool("promtool")
-    for target, advice in (("kubernetes", served("vllm")), ("lws", spanning("vllm"))):
+    for name in ("vllm", "vllm-group", "vllm-kserve", "sglang-kserve", "vllm-kserve-group", "vllm-helm"):
+        advice, target, _ = IN_CLUSTER[name]
         spec = yaml_of(render(advice, [target]), f"{target}/alert-rules.yaml")["spec"]
         (tmp_path / f"{target}.yaml").write_text(dump(spec, ".yaml"), encoding="utf-8")
         run(promtool, "check", "rules", tmp_path / f"{target}.yaml")
