@@ -179,16 +179,47 @@ class Host:
         return LOADING_S + math.ceil(reading / 60) * 60
 
     @cached_property
+    def programs(self) -> str:
+        """Folder in which the programs of all versions lie."""
+        return self.root if self._as_service else "."
+
+    @cached_property
+    def cache(self) -> str:
+        """Folder in which the weights lie that were fetched."""
+        return self.state if self._as_service else "cache"
+
+    @property
+    def _as_service(self) -> bool:
+        return self.view.serving is not None and self.view.serving.id == "systemd"
+
+    @cached_property
+    def port_option(self) -> str:
+        """Word before the port in the engine's command line."""
+        return self.view.engine.flags["port"].names[0]
+
+    @cached_property
+    def trial_cards(self) -> tuple[str, ...]:
+        """Cards that the first replica takes, which must be free for a trial of it beside what runs."""
+        plan = self.view.advice.plan
+        return tuple(card_numbers(self.view, 0)) if plan.gpus and not self.view.cards.slices else ()
+
+    @cached_property
+    def trial_gib(self) -> int:
+        """Memory that a trial takes where the processor computes; 0 where it is unknown."""
+        memory = self.view.advice.estimate.memory
+        return math.ceil(sum(term.gib for term in memory.terms)) if memory else 0
+
+    @cached_property
     def log_command(self) -> str:
         """Command that prints the log of the engine."""
-        if self.view.serving is not None and self.view.serving.id == "systemd":
+        if self._as_service:
             return f"journalctl --no-pager -u {self.view.project}-engine-1"
         return "cat logs/engine-1.log"
 
     @cached_property
     def shown_command(self) -> str:
         """Command that prints how the engine is started."""
-        if self.view.serving is not None and self.view.serving.id == "systemd":
+        if self._as_service:
             return f"systemctl cat {self.view.project}-engine-1"
         return "cat serve.sbatch" if self.scheduled else "cat start.sh"
 

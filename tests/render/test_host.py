@@ -198,7 +198,7 @@ def test_replicas_have_ports_and_cards_of_their_own(target: str) -> None:
     else:
         script = bundle["start.sh"].text
         assert script.index("CUDA_VISIBLE_DEVICES=0,1") < script.index("CUDA_VISIBLE_DEVICES=2,3")
-        assert "for name in engine-1 engine-2 proxy; do" in script
+        assert "names=(engine-1 engine-2 proxy)" in script
 
 
 def test_the_cards_are_those_of_the_plan() -> None:
