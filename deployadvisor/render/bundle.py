@@ -24,7 +24,7 @@ from deployadvisor.render.preflight import requirements_of
 from deployadvisor.render.proof import proof_files
 from deployadvisor.render.record import RECORD, record_of
 from deployadvisor.render.semantic import semantic_issues
-from deployadvisor.render.targets import available_targets, chosen_proxy, default_targets, select
+from deployadvisor.render.targets import available_targets, chosen_proxy, default_targets, may_run_windows, select
 from deployadvisor.render.view import View
 from deployadvisor.resources import templates_folder
 
@@ -130,7 +130,7 @@ def _files(entry: FileEntry, view: View, context: Mapping[str, Any]) -> Iterator
 def _applies(entry: FileEntry, view: View) -> bool:
     if entry.proxy not in (None, view.proxy) or (entry.keeps_logs and Logs(view).policy == "none"):
         return False
-    if entry.tuning and not view.tuning:
+    if (entry.tuning and not view.tuning) or (entry.windows and not may_run_windows(view.advice)):
         return False
     return not entry.engines or (not view.hosted and view.engine.id in entry.engines)
 

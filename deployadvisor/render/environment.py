@@ -6,6 +6,7 @@ that format unless a filter has quoted it already, so that a forgotten filter ca
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ def environment(language: str) -> SandboxedEnvironment:
         code_cell=quoting.code_cell,
         fenced=quoting.fenced,
         trusted=quoting.trusted,
+        windows_word=quoting.windows_word,
+        ascii_json=ascii_json,
         number=number,
     )
     return made
@@ -69,6 +72,15 @@ def _finalizer(quote: Callable[[object], quoting.Quoted]) -> Callable[[object], 
         return quote(value)
 
     return finalize
+
+
+def ascii_json(text: str) -> str:
+    """The same JSON in ASCII.
+
+    >>> ascii_json('{"a": "中"}')
+    '{"a": "\\u4e2d"}'
+    """
+    return json.dumps(json.loads(text))
 
 
 def number(value: float, digits: int = 0) -> quoting.Quoted:

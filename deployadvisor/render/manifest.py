@@ -58,6 +58,8 @@ class FileEntry(Part):
     """Only where the log policy has something to keep."""
     tuning: bool = False
     """Only in bundles that train something."""
+    windows: bool = False
+    """Only where the machine may run Windows."""
     per_replica: bool = False
     """One file a replica, with its number in place of ``{replica}`` in the path."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Mapping
 
 from deployadvisor.errors import RenderError
@@ -35,6 +36,42 @@ def shell(value: object) -> Quoted:
 def python(value: object) -> Quoted:
     """A Python literal, in ASCII."""
     return Quoted(ascii(value))
+
+
+_PRINTED_ASCII = re.compile(r"([ -~]+)")
+
+
+def powershell(value: object) -> Quoted:
+    """A string of PowerShell, in ASCII.
+
+    Windows PowerShell 5 reads files in the code page of the system, and every PowerShell takes curly quotation marks
+    for straight ones: all that is not ASCII is spelled out. Source: about_Quoting_Rules, about_Character_Encoding.
+
+    >>> powershell("it's 中")
+    "('it''s ' + [char]0x4E2D)"
+    """
+    text = str(value)
+    if "\0" in text:
+        raise _refuse("a PowerShell script", text)
+    pieces = [_powershell_piece(piece) for piece in _PRINTED_ASCII.split(text) if piece]
+    if not (pieces and pieces[0].startswith("'")):
+        pieces.insert(0, "''")  # a sum that starts with a string is one
+    return Quoted(pieces[0] if len(pieces) == 1 else f"({' + '.join(pieces)})")
+
+
+def _powershell_piece(piece: str) -> str:
+    if _PRINTED_ASCII.fullmatch(piece):
+        return "'" + piece.replace("'", "''") + "'"
+    units = piece.encode("utf-16-be", "surrogatepass")
+    return " + ".join(f"[char]0x{units[at : at + 2].hex().upper()}" for at in range(0, len(units), 2))
+
+
+def windows_word(value: object) -> Quoted:
+    """One word of a command line of Windows, as a string of PowerShell.
+
+    PowerShell 5 and 7 hand words with quotation marks to programs in different ways, so they get none that need it.
+    """
+    return powershell(subprocess.list2cmdline([str(value)]))
 
 
 _SCRIPT_SIGNS = re.compile(r"[<>&]|\{(?=[{%#])")
@@ -185,6 +222,7 @@ def _refuse(place: str, text: str) -> RenderError:
 
 QUOTING: Mapping[str, Callable[[object], Quoted]] = {
     "shell": shell,
+    "powershell": powershell,
     "python": python,
     "javascript": javascript,
     "caddy": caddy,

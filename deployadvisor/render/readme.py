@@ -26,6 +26,7 @@ from deployadvisor.render.logs import Logs
 from deployadvisor.render.preflight_script import Script
 from deployadvisor.render.proof import Proving
 from deployadvisor.render.slurm import Slurm
+from deployadvisor.render.targets import may_run_windows
 from deployadvisor.render.view import View
 from deployadvisor.site import planned_group
 from deployadvisor.sizing.cards import card_groups
@@ -153,6 +154,13 @@ class Page:
     def serves_adapter(self) -> bool:
         """Whether the engine takes the adapter beside the base model."""
         return self.view.composed and bool(compose.adapter_arguments(self.view))
+
+    @property
+    def windows(self) -> bool:
+        """Whether scripts of PowerShell stand beside those of a shell."""
+        serving, engine = self.view.serving, self.view.engine.id
+        scripts = any(one.windows and engine in one.engines for one in serving.files) if serving else False
+        return scripts and may_run_windows(self.view.advice)
 
     def starts_with(self, override: str) -> str:
         """Command, in the folder of the recipe, that serves with this file beside ``compose.yaml`` from now on."""

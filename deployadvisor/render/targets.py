@@ -40,6 +40,11 @@ def card_vendor(advice: Recommendation) -> str:
     return group.vendor if group else "nvidia"
 
 
+def may_run_windows(advice: Recommendation) -> bool:
+    """Whether the machine runs Windows, or nobody knows what it runs."""
+    return value_of(advice.machine.host.os) in (None, "windows")
+
+
 def available_targets(advice: Recommendation) -> tuple[str, ...]:
     """Targets that can run this plan, preferred first; empty when there is no plan to run."""
     if advice.status != "decided":

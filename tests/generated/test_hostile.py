@@ -28,6 +28,7 @@ from deployadvisor.render.record import RECORD
 from deployadvisor.render.targets import available_targets
 from tests.generated.hostile import hostile_texts, printable
 from tests.generated.words import words_of
+from tests.render import powershell
 from tests.render.factory import ENGINES, hosted, served, tuned
 
 MANY = 10_000
@@ -86,6 +87,15 @@ def test_javascript_reads_every_text_back(tmp_path: Path) -> None:
     read = subprocess.run([node, tmp_path / "words.mjs"], capture_output=True, check=True, timeout=60).stdout
     assert json.loads(read) == every
     assert not re.search(r"(?i)</script|<!--|\]\]>", script)
+
+
+def test_powershell_reads_every_text_back_in_ascii() -> None:
+    pairs = [*quoted_by(quoting.powershell), ("lone \ud800", quoting.powershell("lone \ud800"))]
+    script = "@(\n" + "\n".join(word for _, word in pairs) + "\n)\n"
+    assert script.isascii()
+    assert powershell.errors(script) == []
+    assert list(powershell.words(script))[1:-1] == [text for text, _ in pairs]
+    assert len(pairs) > 0.8 * MANY
 
 
 def test_units_hold_every_text_on_one_line_or_refuse_it() -> None:
@@ -192,7 +202,7 @@ def spellings(text: str) -> Iterator[str]:
         yield from (doubled, for_go(doubled))
     yield quote(text)
     if "\0" not in text:
-        yield shlex.quote(text)
+        yield from (shlex.quote(text), subprocess.list2cmdline([text]))
     for ascii_only in (True, False):
         inside = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
         yield from (inside, inside.replace("'", "'\"'\"'"))

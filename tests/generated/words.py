@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 
 from deployadvisor import documents
 from deployadvisor.render.check_units import unit_words
+from tests.render import powershell
 
 Words = list[str]
 
@@ -91,6 +92,11 @@ def _javascript(text: str) -> Iterator[str]:
             yield found["word"]
 
 
+def _powershell(text: str) -> Iterator[str]:
+    for word in powershell.words(text):
+        yield from _data(word)
+
+
 def _markdown(text: str) -> Iterator[str]:
     for token in MarkdownIt("commonmark").enable("table").parse(text):
         yield f"{token.type} {token.tag}"
@@ -119,6 +125,7 @@ _READERS: Mapping[str, Callable[[str], Iterator[str]]] = {
     ".sh": _shell,
     ".py": _python,
     ".mjs": _javascript,
+    ".ps1": _powershell,
     ".md": _markdown,
     ".service": _unit,
 }

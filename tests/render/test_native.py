@@ -1,10 +1,15 @@
 """Engines on the computer itself: loopback, no cloud, the same flags."""
 
+import re
 import shlex
+import subprocess
 
 import pytest
 
+from deployadvisor.hardware.machine import Host
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import Bundle, render
+from tests.render import powershell
 from tests.render.factory import FLAGS, served
 
 DESKTOP = ("ollama", "llama_cpp", "textgen")
@@ -79,3 +84,47 @@ def test_only_the_cards_of_the_plan_are_shown_to_the_engine(engine: str) -> None
         "export ROCR_VISIBLE_DEVICES=1"
         in render(served(engine, gpu="mi300x", machine_cards=2, used=(1,)), ["native"])["start.sh"].text
     )
+
+
+# --- Windows -------------------------------------------------------------------------------------------------------
+
+
+def on(os: str | None, advice: Recommendation) -> Recommendation:
+    """The same answer for a machine whose system is known, or not."""
+    system = {"unknown": "nobody said"} if os is None else {"value": os, "source": "test"}
+    host = Host.model_validate({**advice.machine.host.model_dump(), "os": system})
+    return advice.model_copy(update={"machine": advice.machine.model_copy(update={"host": host})})
+
+
+@pytest.mark.parametrize(
+    ("os", "engine", "there"),
+    [
+        ("windows", "ollama", True),
+        (None, "llama_cpp", True),
+        ("linux", "ollama", False),
+        ("macos", "llama_cpp", False),
+        ("windows", "textgen", False),
+    ],
+)
+def test_windows_gets_scripts_of_its_own(os: str | None, engine: str, there: bool) -> None:
+    bundle = render(on(os, served(engine, gpu="rtx-4090")), ["native"])
+    scripts = {path for path in bundle if path.endswith(".ps1")}
+    assert scripts == ({"setup.ps1", "start.ps1", "smoke-test.ps1"} if there else set())
+    assert (".\\start.ps1" in bundle["README.md"].text) == there
+
+
+def test_windows_gets_the_same_settings() -> None:
+    bundle = render(on("windows", served("ollama", gpu="rtx-4090", machine_cards=3, used=(2,))), ["native"])
+    shell = dict(re.findall(r"^export (\w+)=(\S+)$", bundle["start.sh"].text, re.MULTILINE))
+    assert dict(re.findall(r"^\$env:(\w+) = '(.*)'$", bundle["start.ps1"].text, re.MULTILINE)) == shell
+    assert "ollama create 'qwen3-8b' -f Modelfile" in bundle["setup.ps1"].text
+
+
+def test_windows_gets_the_same_arguments() -> None:
+    name = "/data/it's “mine” $HOME.gguf"
+    bundle = render(on("windows", served("llama_cpp", gpu="rtx-4090", model=name)), ["native"])
+    words = list(powershell.words(bundle["start.ps1"].text))
+    start = words.index("@(") + 1
+    given = words[start : words.index(")", start)]
+    assert given == [subprocess.list2cmdline([word]) for word in arguments(bundle)]
+    assert f'"{name}"' in given

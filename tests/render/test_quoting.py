@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deployadvisor.errors import RenderError
 from deployadvisor.render import quoting
 from deployadvisor.render.check_units import unit_words
+from tests.render import powershell
 from tests.render.reading import HOSTILE
 
 TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
@@ -51,6 +52,49 @@ def test_javascript_is_one_string_in_ascii_that_reads_back_equal(text: str) -> N
 )
 def test_javascript_escapes_what_ends_a_string_or_a_script(text: str, quoted: str) -> None:
     assert quoting.javascript(text) == quoted
+
+
+@given(st.one_of(TEXTS, st.text(alphabet=st.characters(), max_size=60)).filter(lambda text: "\0" not in text))
+def test_powershell_is_one_string_in_ascii_that_reads_back_equal(text: str) -> None:
+    quoted = quoting.powershell(text)
+    assert quoted.isascii()
+    assert quoted.isprintable()
+    assert powershell.errors(f"$x = {quoted}") == []
+    assert list(powershell.words(f"$x = {quoted}")) == ["$x", "=", text]
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("", "''"),
+        ("it's $HOME `n", "'it''s $HOME `n'"),
+        ("\u2019; rm", "('' + [char]0x2019 + '; rm')"),
+        ("模a", "('' + [char]0x6A21 + 'a')"),
+        ("\U0001f600\n", "('' + [char]0xD83D + [char]0xDE00 + [char]0x000A)"),
+    ],
+)
+def test_powershell_spells_out_what_is_not_ascii(text: str, quoted: str) -> None:
+    assert quoting.powershell(text) == quoted
+
+
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [
+        ("--ctx-size", "'--ctx-size'"),
+        ("", "'\"\"'"),
+        ("C:\\my models\\m.gguf", "'\"C:\\my models\\m.gguf\"'"),
+        ("C:\\my models\\", "'\"C:\\my models\\\\\"'"),
+        ('{"a": 1}', '\'"{\\"a\\": 1}"\''),
+        ("it's", "'it''s'"),
+    ],
+)
+def test_a_word_for_a_program_of_windows_is_quoted_for_it_first(word: str, quoted: str) -> None:
+    assert quoting.windows_word(word) == quoted
+
+
+def test_powershell_refuses_what_no_program_can_be_given() -> None:
+    with pytest.raises(RenderError, match="PowerShell"):
+        quoting.powershell("a\0b")
 
 
 @given(TEXTS)

@@ -18,6 +18,7 @@ from deployadvisor.catalog.providers import providers
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import available_targets, render
+from tests.render import powershell
 from tests.render.factory import ENGINES, hosted, served, tuned
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
@@ -107,6 +108,13 @@ def test_node_reads_every_client(folders: Path) -> None:
     assert len(scripts) > 5
     for path in scripts:
         run(node, "--check", path)
+
+
+def test_a_parser_of_powershell_reads_every_script(folders: Path) -> None:
+    scripts = different(folders.rglob("*.ps1"))
+    assert len(scripts) > 5
+    broken = {path: found for path in scripts if (found := powershell.errors(path.read_text(encoding="ascii")))}
+    assert not broken
 
 
 def test_kubernetes_schemas_accept_every_manifest(folders: Path) -> None:
