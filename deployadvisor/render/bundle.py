@@ -130,7 +130,9 @@ def _files(entry: FileEntry, view: View, context: Mapping[str, Any]) -> Iterator
 def _applies(entry: FileEntry, view: View) -> bool:
     if entry.proxy not in (None, view.proxy) or (entry.keeps_logs and Logs(view).policy == "none"):
         return False
-    if (entry.tuning and not view.tuning) or (entry.windows and not may_run_windows(view.advice)):
+    if (entry.tuning and not view.tuning) or (entry.spanning and view.advice.plan.nodes == 1):
+        return False
+    if entry.windows and not may_run_windows(view.advice):
         return False
     return not entry.engines or (not view.hosted and view.engine.id in entry.engines)
 

@@ -23,6 +23,7 @@ from deployadvisor.render.kubernetes_pod import (
     volumes,
 )
 from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
+from deployadvisor.render.spanning import OWN_ADDRESS, leaders_address, words_for
 from deployadvisor.render.view import View
 
 Data = dict[str, Any]
@@ -37,8 +38,6 @@ _WEIGHTS = "weights"
 PART_OF_PROXY = (PROXY_CONFIG, "proxy-config", "proxy-data")
 """Volumes that only a pod with the proxy has."""
 _OF_WHAT_ANSWERS = ("startupProbe", "livenessProbe", "readinessProbe", "ports")
-_NODES_ADDRESS = {"vllm": "VLLM_HOST_IP"}
-"""Variable by which an engine is told its own address, where it would otherwise guess it from its routes."""
 
 
 def leader_worker_set(view: View) -> Data:
@@ -94,7 +93,7 @@ def _template(view: View, role: str) -> Data:
 def in_group(view: View, engine: Data, role: str) -> Data:
     """The engine of one node, told its place; only the leader answers, so only it is asked whether it lives."""
     sizes = sizes_of(view.advice, view.engine)
-    address = _NODES_ADDRESS.get(view.engine.id)
+    address = OWN_ADDRESS.get(view.engine.id)
     own = {"name": address, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}} if address else None
     told = {
         **engine,
@@ -111,20 +110,16 @@ def in_group(view: View, engine: Data, role: str) -> Data:
 
 def _place(view: View, sizes: Sizes, role: str) -> Iterator[str]:
     """Arguments that make one engine of several: how many, which one this is, and where the first is."""
-    options = view.engine.flags
-    alone = "leader_port" not in options
     values: dict[PlanField, object] = {
         "executor": "mp",
         "nodes": view.advice.plan.nodes,
         "node_rank": WORKER_INDEX,
-        "leader": f"{LEADER_ADDRESS}:{_PORT}" if alone else LEADER_ADDRESS,
+        "leader": leaders_address(view.engine, LEADER_ADDRESS, _PORT),
         "leader_port": _PORT,
         "group_timeout": sizes.fetch_s + sizes.start_s,
         "headless": role == WORKER,
     }
-    for field, value in values.items():
-        if field in options:
-            yield from options[field].arguments(value)
+    return words_for(view.engine, values)
 
 
 def group_policy(view: View) -> Data:

@@ -60,6 +60,8 @@ class FileEntry(Part):
     """Only in bundles that train something."""
     windows: bool = False
     """Only where the machine may run Windows."""
+    spanning: bool = False
+    """Only for plans over several machines."""
     per_replica: bool = False
     """One file a replica, with its number in place of ``{replica}`` in the path."""
 
@@ -98,6 +100,8 @@ class Needs(Part):
     max_nodes: int | None = None
     spans_with: tuple[str, ...] = ()
     """Engines that the target also runs over more machines than ``max_nodes``."""
+    one_copy: bool = False
+    """Over several machines only for plans of one copy."""
     on_host: bool = False
     """The engine is installed as a program of the machine."""
     containers: bool = False

@@ -18,7 +18,7 @@ from deployadvisor.render.check_kserve import as_made, check_group, check_kserve
 from deployadvisor.render.check_kuberay import check_kuberay, pods_of_ray
 from deployadvisor.render.check_kubernetes import check_kubernetes, check_kustomization
 from deployadvisor.render.check_lws import check_lws, pods_of_sets
-from deployadvisor.render.check_slurm import check_batch_script
+from deployadvisor.render.check_slurm import RANK, check_batch_script, check_step
 from deployadvisor.render.host import engine_words
 from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
 from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
@@ -62,9 +62,14 @@ def _airgap(files: Files, view: View) -> Iterator[Issue]:
 
 
 def _batch_scripts(files: Files, view: View) -> Iterator[Issue]:
+    plan = view.advice.plan
     for path in (one for one in files if one.endswith(".sbatch")):
-        problems = check_batch_script(files[path].text, view.advice.plan.gpus)
+        nodes = plan.nodes if path == "serve.sbatch" else 1
+        problems = check_batch_script(files[path].text, plan.gpus // plan.nodes, nodes)
         yield from (Issue(path, problem) for problem in problems)
+    if RANK in files:
+        found = check_step(files["serve.sbatch"].text, files[RANK].text, view.engine, plan)
+        yield from (Issue(path, problem) for path, problem in found)
 
 
 def _queries(files: Files, view: View) -> Iterator[Issue]:

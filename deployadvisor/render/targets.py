@@ -9,7 +9,7 @@ from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.errors import RenderError, nearest
 from deployadvisor.hardware.machine import value_of
-from deployadvisor.recommendation import Recommendation
+from deployadvisor.recommendation import Plan, Recommendation
 from deployadvisor.render.arguments import planned_value
 from deployadvisor.render.layout import image_refusal, layout_of
 from deployadvisor.render.manifest import PROXIES, Manifest, Needs, Proxy, manifests
@@ -110,7 +110,7 @@ def _refusals(needs: Needs, advice: Recommendation) -> Iterator[str]:
     if needs.vendors and vendor not in needs.vendors:
         yield f"it cannot hand {vendor} cards to the engine"
     yield from _not_asked_for(needs, advice)
-    yield from _other_nodes(needs, engine, advice.plan.nodes)
+    yield from _other_nodes(needs, engine, advice.plan)
     if needs.serves_with == "engine" and engine is not None:
         yield from _engine_refusals(needs, engine, vendor, advice)
 
@@ -129,12 +129,14 @@ def _engine_refusals(needs: Needs, engine: str, vendor: str, advice: Recommendat
         yield f"{error.message}; {error.remedy}" if error.remedy else error.message
 
 
-def _other_nodes(needs: Needs, engine: str | None, nodes: int) -> Iterator[str]:
-    if needs.max_nodes is not None and nodes > needs.max_nodes and engine not in needs.spans_with:
+def _other_nodes(needs: Needs, engine: str | None, plan: Plan) -> Iterator[str]:
+    if needs.max_nodes is not None and plan.nodes > needs.max_nodes and engine not in needs.spans_with:
         whom = f"{engine} " if needs.spans_with else ""
-        yield f"it runs {whom}on one machine, and the plan spans {nodes}"
-    if nodes < needs.min_nodes:
-        yield f"it is for plans over {needs.min_nodes} machines or more, and the plan takes {nodes}"
+        yield f"it runs {whom}on one machine, and the plan spans {plan.nodes}"
+    if plan.nodes < needs.min_nodes:
+        yield f"it is for plans over {needs.min_nodes} machines or more, and the plan takes {plan.nodes}"
+    if needs.one_copy and plan.nodes > 1 and plan.replicas > 1:
+        yield f"it runs one copy over several machines, and the plan has {plan.replicas}"
 
 
 def _not_asked_for(needs: Needs, advice: Recommendation) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""A cluster of one node on this machine: munged, slurmctld and slurmd below a folder, without cgroups."""
+"""A cluster on this machine: munged, slurmctld and a slurmd a node below a folder, without cgroups.
+
+Several nodes are several daemons with ports of their own; Debian's slurmd takes the name of its node (``-N``).
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,26 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")
-_DAEMONS = ("slurmd", "slurmctld", "munged")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "srun")
 
 _CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
-SlurmctldPort={first}
-SlurmdPort={second}
+SlurmctldPort={port}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -40,9 +41,13 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 SchedulerParameters=sched_interval=2,bf_interval=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs=32 CoresPerSocket=32 RealMemory=900000 Gres=gpu:2 State=UNKNOWN
-PartitionName=gpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
+NodeName=DEFAULT CPUs=32 CoresPerSocket=32 RealMemory=900000 Gres=gpu:2
+{nodes}
+PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP
 """
+
+
+_NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} State=UNKNOWN"
 
 
 def lacking() -> str | None:
@@ -54,12 +59,14 @@ def lacking() -> str | None:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path) -> Iterator[dict[str, str]]:
+def cluster(folder: Path, nodes: Sequence[str] = ("one",)) -> Iterator[dict[str, str]]:
     """Variables for a shell that submits there; the cluster ends with the block."""
-    for name in ("state", "spool"):
+    for name in ("state", *(f"spool-{node}" for node in nodes)):
         (folder / name).mkdir()
-    first, second = free_ports(2)
-    text = _CONFIGURATION.format(host=socket.gethostname().split(".")[0], folder=folder, first=first, second=second)
+    port, *ports = free_ports(1 + len(nodes))
+    host = socket.gethostname().split(".")[0]
+    lines = "\n".join(_NODE.format(name=name, host=host, port=own) for name, own in zip(nodes, ports, strict=True))
+    text = _CONFIGURATION.format(host=host, folder=folder, port=port, nodes=lines)
     (folder / "slurm.conf").write_text(text, encoding="utf-8")
     (folder / "gres.conf").write_text("AutoDetect=off\nName=gpu File=/dev/zero,/dev/null\n", encoding="utf-8")
     (folder / "munge.key").write_bytes(os.urandom(1024))
@@ -69,11 +76,12 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
         munge = [f"--{name}={folder}/{file}" for name, file in _MUNGE.items()]
         _start("munged", "--force", *munge, **variables)
         _start("slurmctld", "-c", **variables)
-        _start("slurmd", "-c", **variables)
-        _await_idle(variables)
+        for node in nodes:
+            _start("slurmd", "-c", "-N", node, **variables)
+        _await_idle(variables, len(nodes))
         yield variables
     finally:
-        for name in _DAEMONS:
+        for name in (*(f"slurmd-{node}" for node in nodes), "slurmctld", "munged"):
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int((folder / f"{name}.pid").read_text(encoding="utf-8")), signal.SIGTERM)
 
@@ -100,12 +108,16 @@ def _start(*command: str, **variables: str) -> None:
     subprocess.run(command, check=True, env={**os.environ, **variables}, capture_output=True)
 
 
-def _await_idle(variables: dict[str, str]) -> None:
+def _await_idle(variables: dict[str, str], nodes: int) -> None:
     for _ in range(60):
         done = subprocess.run(
-            ["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+            ["sinfo", "-h", "-N", "-o", "%T"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **variables},
         )
-        if "idle" in done.stdout:
+        if done.stdout.split() == ["idle"] * nodes:
             return
         time.sleep(0.5)
-    raise RuntimeError(f"the node did not come up: {done.stdout}{done.stderr}")
+    raise RuntimeError(f"the nodes did not come up: {done.stdout}{done.stderr}")

@@ -45,8 +45,8 @@ def test_every_engine_has_compose(engine: str) -> None:
             ("compose", "tune"),
         ),
         (served("textgen"), ("compose", "native", "airgap"), ("compose",)),
-        (served("vllm", nodes=2), ("lws", "kserve", "kuberay"), ("lws",)),
-        (served("sglang", nodes=2), ("lws",), ("lws",)),
+        (served("vllm", nodes=2), ("lws", "slurm", "kserve", "kuberay"), ("lws",)),
+        (served("sglang", nodes=2), ("lws", "slurm"), ("lws",)),
         (served("lmdeploy", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
     ],
@@ -143,7 +143,8 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
         (served("vllm"), "kuberay", "for plans over 2 machines or more, and the plan takes 1"),
         (SLICED, "slurm", "a slice of a card"),
         (UNSIZED, "slurm", "the memory of the job is computed from it"),
-        (served("vllm", nodes=2), "slurm", "the plan spans 2"),
+        (served("lmdeploy", nodes=2), "slurm", "it runs lmdeploy on one machine, and the plan spans 2"),
+        (served("vllm", nodes=2, replicas=2), "slurm", "it runs one copy over several machines, and the plan has 2"),
     ],
 )
 def test_a_target_that_does_not_suit_says_why(advice: Recommendation, target: str, words: str) -> None:
