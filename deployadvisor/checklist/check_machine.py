@@ -81,6 +81,20 @@ def disk(asked: Asked) -> Found:
     return found(outcome, free=_gib(free / GIB), needed=_gib(weights.gib), place=place)
 
 
+_SHARED = re.compile(r"nfsd?|lustre|gpfs|ceph|fhgfs|panfs|gfs2?|gfs/gfs2|ocfs2|(k-)?afs|cifs|smb2?|snfs|wekafs|coda")
+"""File systems of several machines, as ``stat`` of GNU coreutils calls them; fhgfs is BeeGFS."""
+
+
+def shared_folder(asked: Asked) -> Found:
+    """Whether the folder lies on a file system that machines share; another may be handed to them as well."""
+    place = str(asked.here)
+    answer = asked.run("stat", "--file-system", "--format=%T", place)
+    kind = answer.text.strip()
+    if not answer.succeeded or not kind:
+        return found("silent", place=place, words=words_of(answer))
+    return found("shared" if _SHARED.fullmatch(kind) else "unsaid", place=place, kind=kind)
+
+
 def _docker_root(asked: Asked) -> str:
     root = asked.run("docker", "info", "--format", "{{.DockerRootDir}}").text.strip()
     return root if root.startswith("/") else "/var/lib/docker"

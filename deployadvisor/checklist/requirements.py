@@ -80,6 +80,8 @@ class Requirements:
     unit: str | None = None
     """Unit of systemd that runs the service; None without systemd."""
     replicas: int = 1
+    shared_folder: bool = False
+    """Other machines must see the folder too."""
     open_files: bool = False
     shared_memory: bool = False
     locked_memory: bool = False

@@ -74,6 +74,7 @@ class _Needs:
             unit=f"{view.project}.target" if self._is("systemd") else None,
             replicas=view.advice.plan.replicas * self._pods,
             open_files=alone and not view.hosted and view.engine.id in _RAISES_OPEN_FILES,
+            shared_folder=self._queued and view.advice.plan.nodes > 1,
             shared_memory=alone and view.advice.plan.tensor_parallel * view.advice.plan.pipeline_parallel > 1,
             locked_memory=alone and view.advice.plan.nodes > 1,
         )

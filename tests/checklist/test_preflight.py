@@ -53,6 +53,8 @@ HOST = Requirements(
     shared_memory=True,
     locked_memory=True,
 )
+SPREAD = Requirements("host", "bot", Cards("none"), weights=Weights(15.3, "."), shared_folder=True)
+FILE_SYSTEM = "stat --file-system --format=%T /srv/bundle"
 CLUSTER = Requirements(
     place="cluster",
     project="bot",
@@ -334,6 +336,11 @@ OUTCOMES: list[tuple[str, str, Requirements, dict[str, Any], dict[str, Any]]] = 
         {"says": "65536 bytes"},
     ),
     ("locked-memory", "unknown", HOST, {}, {"says": "cannot be read"}),
+    ("shared-folder", "passed", SPREAD, {"run": {FILE_SYSTEM: "lustre\n"}}, {"says": "is on lustre"}),
+    ("shared-folder", "passed", SPREAD, {"run": {FILE_SYSTEM: "k-afs\n"}}, {"says": "is on k-afs"}),
+    ("shared-folder", "unknown", SPREAD, {"run": {FILE_SYSTEM: "ext2/ext3\n"}}, {"says": "is on ext2/ext3, which"}),
+    ("shared-folder", "unknown", SPREAD, {"run": {FILE_SYSTEM: "xnfs\n"}}, {"says": "is on xnfs, which may"}),
+    ("shared-folder", "unknown", SPREAD, {}, {"says": "cannot be read"}),
     ("shared-memory", "passed", HOST, {"system": {"shared_memory_bytes": GIB}}, {"says": "holds 1.0 GiB"}),
     ("shared-memory", "failed", HOST, {"system": {"shared_memory_bytes": GIB // 16}}, {"says": "holds 0.1 GiB"}),
     ("shared-memory", "unknown", HOST, {}, {"says": "cannot be read"}),
@@ -469,6 +476,7 @@ LIMIT_CHECKS = "open-files shared-memory locked-memory"
 @pytest.mark.parametrize(("needs", "names"), [
     (DOCKER, "settings docker compose toolkit driver cards gpu-memory disk ports images registry hub token clock"),
     (HOST, f"settings programs systemd proxy driver cards gpu-memory disk ports {LIMIT_CHECKS} clock"),
+    (SPREAD, "disk shared-folder clock"),
     (CLUSTER, "secrets kubectl cluster-cards storage"),
     (GATEWAY, "docker compose provider clock"),
 ])  # fmt: skip
@@ -500,7 +508,7 @@ def test_no_answer_of_a_tool_breaks_a_check(check: str, text: str, code: int, er
         def text(self, path: str) -> str | None:
             return text if path.startswith(("/proc/self", str(FOLDER))) else None
 
-    for needs in (DOCKER, HOST, CLUSTER, GATEWAY):
+    for needs in (DOCKER, HOST, SPREAD, CLUSTER, GATEWAY):
         recorded = system().recording
         said = came_to(check, needs, Babbling(recorded))
         assert said.evidence.isprintable()

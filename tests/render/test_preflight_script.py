@@ -24,6 +24,7 @@ from deployadvisor.render.manifest import manifests
 from deployadvisor.render.preflight import requirements
 from deployadvisor.surfaces.cli import main
 from tests.render.factory import hosted, served
+from tests.render.nodes import spanning
 
 pytestmark = [
     pytest.mark.slow,
@@ -369,6 +370,38 @@ def test_chinese_files_speak_chinese(tmp_path: Path) -> None:
     done = made.run(READY, "--offline")
     assert "未通过  配置项" in done.stdout
     assert "Docker Engine 28.1.0 正常响应" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        ("lustre\n", "passed", "is on lustre, a file system that machines share"),
+        ("k-afs\n", "passed", "is on k-afs"),
+        ("gfs/gfs2\n", "passed", "is on gfs/gfs2"),
+        ("ext2/ext3\n", "unknown", "is on ext2/ext3, which may be a disk of this machine alone"),
+        ("xnfs\n", "unknown", "is on xnfs, which"),
+        (("stat: no\x1b[31m such file\n", 1), "unknown", "cannot be read: stat: no[31m such file"),
+    ],
+)
+def test_a_folder_for_several_nodes_lies_where_they_see_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | tuple[str, int], status: str, words: str
+) -> None:
+    made = Bundle(tmp_path, spanning("vllm"), "slurm")
+    asked = f"--file-system --format=%T {made.folder}"
+    (made.programs / "stat").write_text(stand_in({asked: kind}), encoding="utf-8")
+    (made.programs / "stat").chmod(0o755)
+    found = of(made.results(READY, "--offline"), "shared-folder")
+    assert found[0] == status
+    assert words in found[1]
+    assert (f"ls -d {made.folder}" in found[2]) is (found[0] == "unknown" and isinstance(kind, str))
+    monkeypatch.setenv("PATH", str(made.programs))
+    needs = requirements(made.advice, ["slurm"])
+    assert needs is not None
+    same = of(preflight(needs, folder=made.folder, network=False), "shared-folder")
+    assert same == found or not isinstance(kind, str)
+    assert "shared-folder" not in {
+        one.check for one in Bundle(tmp_path / "one", served("vllm"), "slurm").results(READY, "--offline").results
+    }
 
 
 CALM = ("docker", "compose", "toolkit", "disk", "ports", "images", "token", "clock", "settings")
