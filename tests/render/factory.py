@@ -107,6 +107,13 @@ def tuned(engine: str = "vllm", **changes: Any) -> Recommendation:
     )
 
 
+def on_system(os: str | None, advice: Recommendation) -> Recommendation:
+    """The same answer for a machine whose operating system is another, or is not known."""
+    system = {"unknown": "nobody said"} if os is None else {"value": os, "source": "test"}
+    host = Host.model_validate({**advice.machine.host.model_dump(), "os": system})
+    return advice.model_copy(update={"machine": advice.machine.model_copy(update={"host": host})})
+
+
 def answer(**fields: Any) -> Recommendation:
     """An answer in which every list has something in it."""
     return Recommendation.model_validate({**_COMMON, **fields})

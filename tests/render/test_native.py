@@ -6,11 +6,9 @@ import subprocess
 
 import pytest
 
-from deployadvisor.hardware.machine import Host
-from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import Bundle, render
 from tests.render import powershell
-from tests.render.factory import FLAGS, served
+from tests.render.factory import FLAGS, on_system, served
 
 DESKTOP = ("ollama", "llama_cpp", "textgen")
 
@@ -89,13 +87,6 @@ def test_only_the_cards_of_the_plan_are_shown_to_the_engine(engine: str) -> None
 # --- Windows -------------------------------------------------------------------------------------------------------
 
 
-def on(os: str | None, advice: Recommendation) -> Recommendation:
-    """The same answer for a machine whose system is known, or not."""
-    system = {"unknown": "nobody said"} if os is None else {"value": os, "source": "test"}
-    host = Host.model_validate({**advice.machine.host.model_dump(), "os": system})
-    return advice.model_copy(update={"machine": advice.machine.model_copy(update={"host": host})})
-
-
 @pytest.mark.parametrize(
     ("os", "engine", "there"),
     [
@@ -107,14 +98,14 @@ def on(os: str | None, advice: Recommendation) -> Recommendation:
     ],
 )
 def test_windows_gets_scripts_of_its_own(os: str | None, engine: str, there: bool) -> None:
-    bundle = render(on(os, served(engine, gpu="rtx-4090")), ["native"])
+    bundle = render(on_system(os, served(engine, gpu="rtx-4090")), ["native"])
     scripts = {path for path in bundle if path.endswith(".ps1")}
     assert scripts == ({"setup.ps1", "start.ps1", "smoke-test.ps1"} if there else set())
     assert (".\\start.ps1" in bundle["README.md"].text) == there
 
 
 def test_windows_gets_the_same_settings() -> None:
-    bundle = render(on("windows", served("ollama", gpu="rtx-4090", machine_cards=3, used=(2,))), ["native"])
+    bundle = render(on_system("windows", served("ollama", gpu="rtx-4090", machine_cards=3, used=(2,))), ["native"])
     shell = dict(re.findall(r"^export (\w+)=(\S+)$", bundle["start.sh"].text, re.MULTILINE))
     assert dict(re.findall(r"^\$env:(\w+) = '(.*)'$", bundle["start.ps1"].text, re.MULTILINE)) == shell
     assert "ollama create 'qwen3-8b' -f Modelfile" in bundle["setup.ps1"].text
@@ -122,7 +113,7 @@ def test_windows_gets_the_same_settings() -> None:
 
 def test_windows_gets_the_same_arguments() -> None:
     name = "/data/it's “mine” $HOME.gguf"
-    bundle = render(on("windows", served("llama_cpp", gpu="rtx-4090", model=name)), ["native"])
+    bundle = render(on_system("windows", served("llama_cpp", gpu="rtx-4090", model=name)), ["native"])
     words = list(powershell.words(bundle["start.ps1"].text))
     start = words.index("@(") + 1
     given = words[start : words.index(")", start)]

@@ -19,7 +19,7 @@ from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import available_targets, render
 from tests.render import powershell
-from tests.render.factory import ENGINES, hosted, served, tuned
+from tests.render.factory import ENGINES, hosted, on_system, served, tuned
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
 
@@ -35,6 +35,8 @@ ANSWERS: dict[str, Recommendation] = {
     "replicas": served("vllm", cards=4, tensor_parallel=2, replicas=2),
     "home": served("vllm", model="/home/me/50% of $it's"),
     "bare-cpu": served("transformers", cards=0),
+    **{f"windows-{engine}": on_system("windows", served(engine)) for engine in ("ollama", "llama_cpp")},
+    "windows-file": on_system("windows", served("llama_cpp", model="/data/it's “a” $model.gguf", cards=0)),
 }
 
 
