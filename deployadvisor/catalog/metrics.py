@@ -29,7 +29,7 @@ Role = Literal[
 class Metric(Frozen):
     """One metric as the engine names it."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]+:[a-z0-9_]+$")]
+    name: Annotated[str, Field(pattern=r"^([a-z]+:|ray_)[a-z0-9_]+$")]
     kind: Literal["gauge", "counter", "histogram"]
     labels: Mapping[str, str] = Field(default_factory=dict)
     """Labels that only the part with this meaning carries."""
@@ -51,5 +51,5 @@ class Metrics(Sourced):
 
 @cache
 def metrics() -> Mapping[str, Metrics]:
-    """The metrics by the id of the engine."""
+    """The metrics by the id of the engine, and those of engines that something else starts and speaks for."""
     return load_entries("metrics", Metrics)

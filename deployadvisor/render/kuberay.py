@@ -28,6 +28,8 @@ Data = dict[str, Any]
 
 KIND, API_VERSION = "RayService", "ray.io/v1"
 DASHBOARD_PORT = 8265
+METRICS_PORT = 8080
+"""Where KubeRay has Ray hand out metrics in every pod, under the name ``metrics``, which policies need to know."""
 OPERATOR = {"app.kubernetes.io/name": "kuberay-operator"}
 """Label of the operator's pods, as its Helm chart sets it."""
 KWARGS: tuple[PlanField, ...] = (
@@ -55,6 +57,7 @@ _HEAD_MEMORY, _HEAD_CORES = "8Gi", "2"
 _OBJECT_STORE_BYTES = 2 * 2**30
 """Ray would take a third of the memory for objects, of which serving makes few."""
 _GRACE_S = 60
+_METRICS: Data = {"name": "metrics", "containerPort": METRICS_PORT}
 
 
 def ray_service(view: View) -> Data:
@@ -73,7 +76,7 @@ def ray_service(view: View) -> Data:
                 "rayVersion": ray.version,
                 "authOptions": {"mode": "token"},
                 "headGroupSpec": {
-                    "rayStartParams": {"num-cpus": "0", "num-gpus": "0"},
+                    "rayStartParams": {"num-cpus": "0", "num-gpus": "0", **_metrics_port()},
                     "template": _template(view, LEADER, _head(view), _head_volumes(view)),
                 },
                 "workerGroupSpecs": [_workers(view)],
@@ -164,7 +167,7 @@ def _workers(view: View) -> Data:
         "replicas": count,
         "minReplicas": count,
         "maxReplicas": count,
-        "rayStartParams": {"object-store-memory": str(_OBJECT_STORE_BYTES)},
+        "rayStartParams": {"object-store-memory": str(_OBJECT_STORE_BYTES), **_metrics_port()},
         "template": _template(view, WORKER, _worker(view, sizes), _worker_volumes(view, sizes)),
     }
 
@@ -174,6 +177,7 @@ def _head(view: View) -> Data:
         {"name": "gcs-server", "containerPort": 6379},
         {"name": "dashboard", "containerPort": DASHBOARD_PORT},
         {"name": "client", "containerPort": 10001},
+        _METRICS,
     ]
     resources = {"requests": {"cpu": _HEAD_CORES, "memory": _HEAD_MEMORY}, "limits": {"memory": _HEAD_MEMORY}}
     ray = {"name": view.workload.container, **_ray(view), "ports": ports, "resources": resources}
@@ -187,8 +191,12 @@ def _worker(view: View, sizes: Sizes) -> Data:
         "limits": {"memory": memory, **cards},
     }
     mounts = [_weights_mount(), {"name": _SHARED, "mountPath": "/dev/shm"}]  # noqa: S108 - inside the container
-    ray = {"name": "ray-worker", **_ray(view), "resources": resources, "volumeMounts": mounts}
+    ray = {"name": "ray-worker", **_ray(view), "ports": [_METRICS], "resources": resources, "volumeMounts": mounts}
     return {"initContainers": [_fetch(view, sizes)], "containers": [ray]}
+
+
+def _metrics_port() -> dict[str, str]:
+    return {"metrics-export-port": str(METRICS_PORT)}
 
 
 def _ray(view: View) -> Data:

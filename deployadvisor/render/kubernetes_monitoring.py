@@ -25,8 +25,9 @@ def pod_monitor(view: View) -> Data | None:
     """Every pod that hands out metrics, by its name: its address changes with each start."""
     if monitoring.exported(view) is None:
         return None
-    # The pods that answer behind the chart's router are the proxy's; the engine shows its metrics itself.
-    pods = view.workload.pods if view.behind_router else view.workload.answering
+    # Behind the chart's router the engine shows its metrics itself, and each pod of Ray has what runs in it.
+    without_proxy = view.behind_router or view.on_ray
+    pods = view.workload.pods if without_proxy else view.workload.answering
     named = {"action": "replace", "sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "instance"}
     scraped = {
         "port": CHART_PORT if view.behind_router else "metrics",

@@ -40,7 +40,7 @@ def network_policy(view: View) -> Data:
     """In: labelled pods, at the proxy. Out: names only, so that a prompt cannot leave by way of the engine."""
     name = view.cluster_name
     ingress = [_from(client_label(name), "http")]
-    if Addresses(view).metrics_port:
+    if Addresses(view).metrics_port or view.on_ray:
         ingress.append(_from(scraper_label(name), "metrics"))
     return policy(view, "", ingress=ingress, egress=[dns()])
 

@@ -30,6 +30,10 @@ class Trouble(Part):
     source: str | None = None
     in_pod: bool = True
     """Whether the row can happen in a pod, where the engine shares the proxy's loopback address."""
+    targets: tuple[str, ...] = ()
+    """The targets where the row can happen; all of them where none is named."""
+    several_cards: bool = False
+    """Whether the row takes an engine on more than one card."""
 
 
 class User(Part):

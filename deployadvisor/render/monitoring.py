@@ -33,7 +33,8 @@ RULES = ("alert_rules", "kubernetes_alert_rules")
 DATASOURCE = "prometheus"
 
 _TROUBLES = {"en": "README.md#when-something-breaks", "zh": "README.md#出问题时"}
-_NAME = re.compile(r"[a-z]+:[a-z0-9_]+")
+_NAME = re.compile(r"[a-z]+:[a-z0-9_]+|\bray_[a-z0-9_]+")
+_ON_RAY = "vllm_on_ray"
 _WIDTH, _HEIGHT, _COLUMNS = 12, 8, 2
 
 
@@ -87,6 +88,8 @@ def exported(view: View) -> Metrics | None:
     if view.serving is None or view.hosted or not _within_reach(view):
         return None
     engine, plan = view.engine, view.advice.plan
+    if view.on_ray:
+        return metrics()[_ON_RAY]
     if engine.metrics_path is None or plan.engine_version not in (None, engine.version):
         return None
     switch = engine.flags.get("metrics")
@@ -96,8 +99,15 @@ def exported(view: View) -> Metrics | None:
 
 
 def _within_reach(view: View) -> bool:
-    """Whether somebody may ask: in a pod the proxy, behind the chart's router the engine itself, without the key."""
-    return not view.in_pod or bool(Addresses(view).metrics_port) or (view.behind_router and not needs_key(view))
+    """Whether somebody may ask: in a pod the proxy, without it Ray, or the engine behind the chart's router."""
+    if view.on_ray or (view.behind_router and not needs_key(view)):
+        return True
+    return not view.in_pod or bool(Addresses(view).metrics_port)
+
+
+def named_by(view: View) -> str:
+    """Whose names the metrics have: those of Ray, where Ray hands them out."""
+    return _ON_RAY if view.on_ray else view.engine.id
 
 
 def watched(view: View) -> bool:

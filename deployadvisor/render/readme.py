@@ -220,7 +220,7 @@ def _alert_row(alert: monitoring.Alert, view: View) -> TroubleRow:
 
 def _row(trouble: Trouble, view: View) -> TroubleRow | None:
     command = _command(trouble, view)
-    if command is None or (view.in_pod and not trouble.in_pod):
+    if command is None or not _can_happen(trouble, view):
         return None
     return TroubleRow(
         symptom=getattr(trouble.symptom, view.advice.lang),
@@ -228,6 +228,14 @@ def _row(trouble: Trouble, view: View) -> TroubleRow | None:
         command=render_text(command, "shell", {"view": view, "host": Host(view)}),
         source=trouble.source,
     )
+
+
+def _can_happen(trouble: Trouble, view: View) -> bool:
+    """Whether the target can get there; Ray starts the engine in a way of its own, and its page has rows for that."""
+    here, plan = view.serving.id if view.serving else "", view.advice.plan
+    reached = not view.on_ray and (trouble.in_pod or not view.in_pod)
+    named = not trouble.targets or here in trouble.targets
+    return reached and named and (not trouble.several_cards or plan.tensor_parallel * plan.pipeline_parallel > 1)
 
 
 def _command(trouble: Trouble, view: View) -> str | None:

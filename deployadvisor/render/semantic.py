@@ -23,7 +23,7 @@ from deployadvisor.render.host import engine_words
 from deployadvisor.render.kubernetes import KUSTOMIZATION, NOT_APPLIED, folder_of
 from deployadvisor.render.kubernetes_names import hub_secret_name, secret_name
 from deployadvisor.render.logs import check_log_flags
-from deployadvisor.render.monitoring import check_queries
+from deployadvisor.render.monitoring import check_queries, named_by
 from deployadvisor.render.view import View
 
 Files = Mapping[str, HasText]
@@ -32,7 +32,7 @@ MONITORING = frozenset(
     {
         "monitoring/alerts.yaml",
         "monitoring/dashboard.json",
-        *(f"{target}/alert-rules.yaml" for target in ("kubernetes", "lws", "kserve", "helm")),
+        *(f"{target}/alert-rules.yaml" for target in ("kubernetes", "lws", "kserve", "helm", "kuberay")),
     }
 )
 """Files with queries."""
@@ -75,7 +75,7 @@ def _batch_scripts(files: Files, view: View) -> Iterator[Issue]:
 def _queries(files: Files, view: View) -> Iterator[Issue]:
     for path in MONITORING & files.keys():
         data = read_back(files[path].text, path).value
-        yield from (Issue(path, problem) for problem in check_queries(view.engine.id, data))
+        yield from (Issue(path, problem) for problem in check_queries(named_by(view), data))
 
 
 def _flags(files: Files, view: View) -> Iterator[Issue]:

@@ -8,6 +8,7 @@ from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.metrics import metrics
 
 PREFIX = {"vllm": "vllm:", "lmdeploy": "lmdeploy:", "sglang": "sglang:", "llama_cpp": "llamacpp:"}
+ON_RAY = {"vllm_on_ray": "ray_vllm_"}
 READ = [
     ("vllm", "waiting", "vllm:num_requests_waiting"),
     ("vllm", "first_token", "vllm:time_to_first_token_seconds_bucket"),
@@ -16,11 +17,15 @@ READ = [
     ("sglang", "waiting", "sglang:num_queue_reqs"),
     ("sglang", "failed", "sglang:num_aborted_requests_total"),
     ("llama_cpp", "waiting", "llamacpp:requests_deferred"),
+    ("vllm_on_ray", "waiting", "ray_vllm_num_requests_waiting"),
+    ("vllm_on_ray", "next_token", "ray_vllm_request_time_per_output_token_seconds_bucket"),
+    ("vllm_on_ray", "finished", "ray_vllm_request_success_total"),
 ]
 
 
 def test_every_engine_with_a_metrics_path_has_names() -> None:
-    assert set(metrics()) == {name for name, engine in engines().items() if engine.metrics_path} == set(PREFIX)
+    assert {name for name, engine in engines().items() if engine.metrics_path} == set(PREFIX)
+    assert set(metrics()) == {*PREFIX, *ON_RAY}
 
 
 @pytest.mark.parametrize(("engine", "role", "series"), READ)
@@ -29,10 +34,10 @@ def test_names_as_they_were_read(engine: str, role: str, series: str) -> None:
     assert found[role] == series  # type: ignore[index]
 
 
-@pytest.mark.parametrize("engine", PREFIX)
+@pytest.mark.parametrize("engine", [*PREFIX, *ON_RAY])
 def test_names_bear_the_prefix_and_the_suffix_of_their_kind(engine: str) -> None:
     for metric in metrics()[engine].names.values():
-        assert metric.name.startswith(PREFIX[engine])
+        assert metric.name.startswith((PREFIX | ON_RAY)[engine])
         assert metric.name.endswith("_total") == (metric.kind == "counter")
         assert metric.series.endswith("_bucket") == (metric.kind == "histogram")
 

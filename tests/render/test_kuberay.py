@@ -149,8 +149,9 @@ def test_nothing_answers_strangers(bundle: Bundle) -> None:
         for peer in rule["from"]
         for port in rule.get("ports", [{"port": "any"}])
     }
-    assert {port for port, _ in open_ports} == {"http", "dashboard", "any"}
+    assert {port for port, _ in open_ports} == {"http", "dashboard", "any", "metrics"}
     assert all("instance" in peer for port, peer in open_ports if port == "any")
+    assert all("support-bot-metrics" in peer for port, peer in open_ports if port == "metrics")
 
 
 def test_the_key_stays_with_the_proxy(bundle: Bundle) -> None:

@@ -41,6 +41,8 @@ IN_CLUSTER = {
     "sglang-kserve": (served("sglang"), "kserve", "inference-service.yaml"),
     "vllm-helm": (served("vllm"), "helm", "values.yaml"),
 }
+ON_RAY = (spanning("vllm"), "kuberay", "ray-service.yaml")
+"""Ray's own names, in every pod of Ray."""
 ON_HOST = [
     (engine, target) for engine in ("vllm", "lmdeploy", "sglang", "llama_cpp") for target in ("systemd", "shell")
 ]
@@ -220,6 +222,67 @@ def test_in_a_cluster_they_are_those_of_kubectl(name: str, lang: str) -> None:
     assert f"{target}/{file}`" in rows[2]
 
 
+# Ray
+
+
+def test_every_pod_of_ray_is_read_at_rays_own_port() -> None:
+    advice, target, _ = ON_RAY
+    bundle = render(advice, [target])
+    spec, pods = yaml_of(bundle, f"{target}/pod-monitor.yaml")["spec"], pods_of(bundle, target)
+    assert faults(yaml_of(bundle, f"{target}/pod-monitor.yaml")) == []
+    assert faults(yaml_of(bundle, f"{target}/alert-rules.yaml")) == []
+    assert len(pods) == 2
+    for pod in pods:
+        assert spec["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        (named,) = (
+            (one["name"], port["containerPort"])
+            for one in pod["spec"]["containers"]
+            for port in one.get("ports", ())
+            if port["name"] == spec["podMetricsEndpoints"][0]["port"]
+        )
+        assert named in (("ray-head", 8080), ("ray-worker", 8080))
+    cluster = yaml_of(bundle, f"{target}/ray-service.yaml")["spec"]["rayClusterConfig"]
+    for part in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert part["rayStartParams"]["metrics-export-port"] == "8080"
+    rules = yaml_of(bundle, f"{target}/network-policy.yaml")["spec"]["ingress"]
+    assert {"podSelector": {"matchLabels": {"support-bot-metrics": "true"}}} in rules[1]["from"]
+    assert [port["port"] for port in rules[1]["ports"]] == ["metrics"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_queries_and_words_are_those_of_ray(lang: str) -> None:
+    advice, target, file = ON_RAY
+    bundle = render(advice.model_copy(update={"lang": lang}), [target])
+    rules = rules_of(bundle, f"{target}/alert-rules.yaml")
+    asked = [one["expr"] for one in rules.values()]
+    asked += [
+        one["expr"]
+        for panel in json.loads(bundle["monitoring/dashboard.json"].text)["panels"]
+        for one in panel["targets"]
+    ]
+    assert not [one for one in asked if "vllm:" in one]
+    assert len([one for one in asked if "ray_vllm_" in one]) == len(asked) - 2, "all but those about pods"
+    rows = alert_rows(bundle, rules)
+    assert "serve status" in rows[0]
+    assert f"{target}/{file}`" in rows[2]
+    page = bundle["README.md"].text
+    assert f"kubectl apply -f {target}/pod-monitor.yaml -f {target}/alert-rules.yaml" in page
+    assert "shm_size" not in page
+    assert "gauge" in page
+
+
+def test_a_name_that_ray_does_not_give_is_found() -> None:
+    advice, target, _ = ON_RAY
+    bundle = render(advice, [target])
+    path = f"{target}/alert-rules.yaml"
+    view = View(advice, select(advice, [target]))
+    assert not list(semantic_issues(bundle, view))
+    for wrong in ("vllm:num_requests_waiting", "ray_vllm_num_request_waiting"):
+        text = bundle[path].text.replace("ray_vllm_num_requests_waiting", wrong)
+        found = semantic_issues({**bundle, path: replace(bundle[path], text=text)}, view)
+        assert list(found) == [Issue(path, f"vllm_on_ray exports no metric {wrong}")]
+
+
 def alert_rows(bundle: Bundle, rules: dict[str, Any]) -> list[str]:
     """The line of each alert in the page, in the order of the rules."""
     lines = bundle["README.md"].text.splitlines()
@@ -251,8 +314,8 @@ def test_a_wrong_name_in_the_operators_rules_is_found() -> None:
 @pytest.mark.tool
 def test_an_alert_fires_when_no_pod_is_left(tmp_path: Path) -> None:
     promtool = tool("promtool")
-    for name in ("vllm", "vllm-group", "vllm-kserve", "sglang-kserve", "vllm-kserve-group", "vllm-helm"):
-        advice, target, _ = IN_CLUSTER[name]
+    for name in ("vllm", "vllm-group", "vllm-kserve", "sglang-kserve", "vllm-kserve-group", "vllm-helm", "ray"):
+        advice, target, _ = {**IN_CLUSTER, "ray": ON_RAY}[name]
         spec = yaml_of(render(advice, [target]), f"{target}/alert-rules.yaml")["spec"]
         (tmp_path / f"{target}.yaml").write_text(dump(spec, ".yaml"), encoding="utf-8")
         run(promtool, "check", "rules", tmp_path / f"{target}.yaml")

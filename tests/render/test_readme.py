@@ -12,6 +12,7 @@ from deployadvisor.render.layout import layout_of
 from deployadvisor.render.manifest import Words, manifests
 from deployadvisor.resources import templates_folder
 from tests.render.factory import ENGINES, OFFER, ON_HOST, hosted, served, tuned
+from tests.render.nodes import spanning
 
 ORDER = {
     "en": [
@@ -195,3 +196,29 @@ def test_candidates_out_for_one_reason_share_a_line() -> None:
     out = advice.rejected[0]
     text = page(advice.model_copy(update={"rejected": (out, out.model_copy(update={"route": "managed_api"}))}))
     assert "| hosted api, managed api | Text must not leave. | `rules/route.yaml:7:5` |" in text
+
+
+SHARED_MEMORY = "Shared memory is too small for NCCL"
+
+
+@pytest.mark.parametrize(
+    ("advice", "target", "shared", "entry"),
+    [
+        (served("vllm"), "compose", "`shm_size` in compose.yaml", True),
+        (served("vllm"), "kubernetes", "`sizeLimit` of the volume `shm`", True),
+        (spanning(), "lws", "`sizeLimit` of the volume `shm`", True),
+        (served("vllm"), "kserve", "`sizeLimit` of the volume `shm`", False),
+        (spanning(), "kserve", "`sizeLimit` of the volume `shm`", False),
+        (served("vllm"), "helm", "`sizeLimit` of the volume `shm`", False),
+        (served("vllm", cards=1, tensor_parallel=1), "helm", None, False),
+        (spanning(), "kuberay", None, False),
+    ],
+)
+def test_troubles_stand_where_they_can_happen(
+    advice: Recommendation, target: str, shared: str | None, entry: bool
+) -> None:
+    page = render(advice, [target])["README.md"].text
+    rows = [line for line in page.splitlines() if SHARED_MEMORY in line]
+    assert len(rows) == (shared is not None)
+    assert all(shared is not None and shared in row for row in rows)
+    assert ("unrecognized arguments: serve" in page) is entry
