@@ -17,13 +17,11 @@ from deployadvisor.hardware.machine import value_of
 from deployadvisor.render.compose import services_of, whole_file
 from deployadvisor.render.compose_engine import INSIDE, SETUP, bind
 from deployadvisor.render.compose_monitoring import monitoring_secrets
+from deployadvisor.render.loaded import OFFLINE
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import CARRIED
 
 Data = dict[str, Any]
-
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-"""Switches of the Hugging Face libraries, which would ask their hub otherwise; others do not know them."""
 
 _PLATFORMS = {"arm64": "linux/arm64", "aarch64": "linux/arm64"}
 _OLLAMA_MODELS = "/root/.ollama/models"

@@ -18,6 +18,7 @@ from deployadvisor.render.check_compose import strings
 from deployadvisor.render.environment import render_template
 from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
+from deployadvisor.render.loaded import has_place
 from deployadvisor.render.logs import Logs
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.preflight import requirements_of
@@ -133,6 +134,8 @@ def _applies(entry: FileEntry, view: View) -> bool:
     if (entry.tuning and not view.tuning) or (entry.spanning and view.advice.plan.nodes == 1):
         return False
     if entry.windows and not may_run_windows(view.advice):
+        return False
+    if not has_place(entry, view):
         return False
     return not entry.engines or (not view.hosted and view.engine.id in entry.engines)
 

@@ -11,6 +11,7 @@ from deployadvisor.render.kubernetes_names import selector
 from deployadvisor.render.kubernetes_network import meta
 from deployadvisor.render.kubernetes_pod import ENGINE_FILES, PROXY_CONFIG, pod_template
 from deployadvisor.render.kubernetes_sizes import sizes_of
+from deployadvisor.render.loaded import PEOPLE_S, has_place, is_loaded
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.view import View
 
@@ -45,7 +46,7 @@ def deployment(view: View) -> Data:
             "replicas": plan.replicas,
             "strategy": strategy(plan.replicas),
             # Otherwise a rollout counts as failed after ten minutes, while the weights are still being fetched.
-            "progressDeadlineSeconds": sizes.fetch_s + sizes.start_s,
+            "progressDeadlineSeconds": (PEOPLE_S if is_loaded(view) else sizes.fetch_s) + sizes.start_s,
             "selector": {"matchLabels": selector(view.cluster_name)},
             "template": pod_template(view),
         },
@@ -143,7 +144,8 @@ def kustomization(view: View) -> Data:
 
 def _files(view: View) -> list[FileEntry]:
     entries = view.serving.files if view.serving else ()
-    wanted = (one for one in entries if not one.engines or view.engine.id in one.engines)
+    fits = (one for one in entries if not one.engines or view.engine.id in one.engines)
+    wanted = (one for one in fits if has_place(one, view))
     return [one for one in wanted if PurePosixPath(one.path).is_relative_to(folder_of(view))]
 
 

@@ -10,7 +10,7 @@ from deployadvisor.catalog.workload import planning, planning_values
 from deployadvisor.render.kubernetes import scaling
 from deployadvisor.render.kubernetes_names import client_label, hub_secret_name, scraper_label, secret_name
 from deployadvisor.render.kubernetes_pod import user_of
-from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
+from deployadvisor.render.kubernetes_sizes import Sizes, copies_of, sizes_of
 from deployadvisor.render.view import View
 
 
@@ -123,7 +123,7 @@ class Cluster:
         yield Number(
             words("Volume", "卷"),
             f"{sizes.volume_gib} GiB",
-            f"{planning('volume_to_weights')} × {sizes.weights_gib} + {planning('volume_beside_weights_gib')}; "
+            f"{planning('volume_to_weights')} × {self._stored()} + {planning('volume_beside_weights_gib')}; "
             f"{_source('volume_to_weights')}",
         )
         yield Number(
@@ -132,6 +132,11 @@ class Cluster:
             f"{sizes.weights_gib} GiB / {planning('volume_read_mib_s')} MiB/s + {planning('warm_up_s')} s; "
             f"{_source('volume_read_mib_s')}; {_source('warm_up_s')}",
         )
+
+    def _stored(self) -> str:
+        """The weights, as many times as they lie on the volume."""
+        times = copies_of(self.view.advice, self.view.engine)
+        return f"{times} × {self.sizes.weights_gib}" if times > 1 else str(self.sizes.weights_gib)
 
     def _beside_weights(self) -> str:
         """What else is in the memory: shared memory of several cards, or the cache where the processor computes."""

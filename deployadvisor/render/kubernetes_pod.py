@@ -1,4 +1,4 @@
-"""The pod: weights are fetched first, then the engine runs on loopback beside the proxy that checks the key."""
+"""The pod: weights come first, then the engine runs on loopback beside the proxy that checks the key."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ from deployadvisor.render.compose_proxy import NOBODY
 from deployadvisor.render.kubernetes_names import hub_secret_name, labels, secret_name
 from deployadvisor.render.kubernetes_sizes import Sizes, sizes_of
 from deployadvisor.render.layout import User
+from deployadvisor.render.loaded import (
+    by_tag,
+    finds_its_file,
+    is_closed,
+    is_loaded,
+    makes_a_model,
+    offline_of,
+    store_of,
+    waiting,
+)
 from deployadvisor.render.view import View
+from deployadvisor.render.weights import IN_CONTAINER
 
 Data = dict[str, Any]
 
 PROXY_CONFIG, ENGINE_FILES = "proxy", "engine"
 """ConfigMaps, named after the deployment with this added, and the volumes they become."""
+
+_ENGINE_FILES_MOUNT = {"name": ENGINE_FILES, "mountPath": compose_engine.SETUP}
 
 _RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 _ROOT_HOME = "/root"
@@ -40,11 +53,12 @@ def pod_template(view: View) -> Data:
 
 def _pod(view: View) -> Data:
     sizes = sizes_of(view.advice, view.engine)
-    return pod_with(view, [engine_container(view, sizes), proxy(view)], volumes(view, sizes))
+    whole = pod_with(view, [engine_container(view, sizes), proxy(view)], volumes(view, sizes))
+    return by_tag(whole) if is_closed(view.serving, view.advice) else whole
 
 
 def pod_with(view: View, containers: list[Data], mounted: list[Data]) -> Data:
-    """A pod that fetches the weights before its containers start."""
+    """A pod that gets its weights before its containers start."""
     sizes = sizes_of(view.advice, view.engine)
     return {
         "serviceAccountName": view.cluster_name,
@@ -54,10 +68,21 @@ def pod_with(view: View, containers: list[Data], mounted: list[Data]) -> Data:
         "terminationGracePeriodSeconds": sizes.drain_s + _ENDPOINTS_S + _SHUT_DOWN_S,
         "securityContext": pod_security(view),
         **_beside_its_volume(view),
-        "initContainers": [fetch(view, sizes)],
+        "initContainers": _brings_weights(view, sizes),
         "containers": containers,
         "volumes": mounted,
     }
+
+
+def _brings_weights(view: View, sizes: Sizes) -> list[Data]:
+    """What fetches the weights, or waits until somebody has loaded them; Ollama makes its model of a loaded file."""
+    if not is_loaded(view):
+        return [fetch(view, sizes)]
+    security = container_security(view, read_only=True)
+    mounts = [{"name": "weights", "mountPath": str(IN_CONTAINER)}, _ENGINE_FILES_MOUNT]
+    waits = waiting(view.versions["caddy"].image, compose_engine.SETUP, security, mounts)
+    makes = {**fetch(view, sizes), "name": "create", "volumeMounts": mounts} if makes_a_model(view) else None
+    return [waits, makes] if makes else [waits]
 
 
 def _scraping(view: View) -> Data:
@@ -109,6 +134,7 @@ def engine_container(view: View, sizes: Sizes) -> Data:
     return {
         "name": "engine",
         **compose_engine.image(view),
+        **({"command": ["sh", f"{compose_engine.SETUP}/start.sh"]} if finds_its_file(view) else {}),
         **({"args": [literal(word) for word in arguments]} if arguments else {}),
         "env": engine_environment(view),
         "resources": resources(view, sizes),
@@ -117,7 +143,12 @@ def engine_container(view: View, sizes: Sizes) -> Data:
         # Answers that have begun are finished: the proxy takes no new ones by then.
         "lifecycle": _wait(_ENDPOINTS_S + sizes.drain_s),
         "securityContext": container_security(view, read_only=view.layout.read_only),
-        "volumeMounts": [_weights_mount(view), *_scratch_mounts(view), *_shared_mount(sizes)],
+        "volumeMounts": [
+            _weights_mount(view),
+            *([_ENGINE_FILES_MOUNT] if finds_its_file(view) else []),
+            *_scratch_mounts(view),
+            *_shared_mount(sizes),
+        ],
     }
 
 
@@ -148,7 +179,7 @@ def resources(view: View, sizes: Sizes) -> Data:
 def engine_environment(view: View, *, key: bool = True) -> list[Data]:
     """Variables of the engine, with its key unless somebody else sets that."""
     layout, plan = view.layout, view.advice.plan
-    values = {**_home(view), **layout.environment, **layout.offline, **plan.environment}
+    values = {**_home(view), **layout.environment, **layout.offline, **plan.environment, **offline_of(view)}
     if view.engine.id == "ollama":
         values["OLLAMA_HOST"] = f"127.0.0.1:{Addresses(view).engine_listens}"
     name = view.engine.api_key.name if view.engine_checks_key and key else None
@@ -205,10 +236,10 @@ def fetch(view: View, sizes: Sizes) -> Data:
         "name": "fetch",
         "image": service["image"],
         "command": service["entrypoint"],
-        "env": [*_plain({**_home(view), **hidden, **variables}), *token],
+        "env": [*_plain({**_home(view), **hidden, **variables, **store_of(view)}), *token],
         "resources": {"requests": requests, "limits": {"memory": requests["memory"]}},
         "securityContext": container_security(view, read_only=False),
-        "volumeMounts": [_weights_mount(view), {"name": ENGINE_FILES, "mountPath": compose_engine.SETUP}],
+        "volumeMounts": [_weights_mount(view), _ENGINE_FILES_MOUNT],
     }
 
 
@@ -251,7 +282,12 @@ def proxy(view: View) -> Data:
 
 
 def _weights_mount(view: View) -> Data:
-    """The volume at the place where Compose has it, in the home of whoever runs the engine."""
+    """The volume at the place where Compose has it, in the home of whoever runs the engine.
+
+    Weights that were loaded are not the engine's to change.
+    """
+    if is_loaded(view):
+        return {"name": "weights", "mountPath": str(IN_CONTAINER), "readOnly": True}
     place = str(compose_engine.weights_mount(view)["target"])
     home = home_of(view)
     if home and place.startswith(f"{_ROOT_HOME}/"):

@@ -11,6 +11,7 @@ from deployadvisor.catalog.workload import planning
 from deployadvisor.errors import RenderError
 from deployadvisor.recommendation import MemoryEstimate, Recommendation
 from deployadvisor.render.arguments import planned_value
+from deployadvisor.render.weights import is_local
 
 _MIB_PER_GIB = 1024
 _UNQUANTISED_BITS = 16
@@ -53,11 +54,17 @@ def sizes_of(advice: Recommendation, engine: Engine) -> Sizes:
         memory_gib=math.ceil(_host_gib(memory, cards) + stored_gib) + shared_gib,
         shared_gib=shared_gib,
         weights_gib=math.ceil(stored_gib),
-        volume_gib=math.ceil(stored_gib * _rate("volume_to_weights")) + _whole("volume_beside_weights_gib"),
+        volume_gib=math.ceil(stored_gib * copies_of(advice, engine) * _rate("volume_to_weights"))
+        + _whole("volume_beside_weights_gib"),
         fetch_s=math.ceil(stored_gib * _MIB_PER_GIB / _rate("fetch_mib_s")),
         start_s=math.ceil(stored_gib * _MIB_PER_GIB / _rate("volume_read_mib_s")) + _whole("warm_up_s"),
         drain_s=_drain_s(advice),
     )
+
+
+def copies_of(advice: Recommendation, engine: Engine) -> int:
+    """How many times the weights lie on the volume: Ollama copies a local file into its store."""
+    return 2 if engine.id == "ollama" and is_local(advice.plan.model or "") else 1
 
 
 def _host_gib(memory: MemoryEstimate, cards: int) -> float:

@@ -54,6 +54,10 @@ class FileEntry(Part):
     """Only for these engines; empty means for all."""
     proxy: Proxy | None = None
     """Only with this proxy."""
+    weights: Literal["fetched", "loaded"] | None = None
+    """Only where pods fetch their weights, or where a script loads them into the volume."""
+    closed: bool = False
+    """Only for a cluster without internet."""
     keeps_logs: bool = False
     """Only where the log policy has something to keep."""
     tuning: bool = False
@@ -108,6 +112,8 @@ class Needs(Part):
     """The engine runs from an image, published or built in the bundle."""
     fetched_weights: bool = False
     """Only for weights that can be fetched and whose size is known: local files cannot be reached."""
+    loads_weights: bool = False
+    """Weights that cannot be fetched are loaded into the volume by a script."""
     whole_cards: bool = False
     """Not for a slice of a card."""
     published_weights: bool = False

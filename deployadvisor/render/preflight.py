@@ -15,6 +15,7 @@ from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.artefacts import BUILDERS
 from deployadvisor.render.host import Host
+from deployadvisor.render.loaded import has_place
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.targets import chosen_proxy, select
 from deployadvisor.render.view import View
@@ -198,7 +199,7 @@ class _Needs:
     def _applies(self, entry: FileEntry) -> bool:
         view = self.view
         fits = not entry.engines or (not view.hosted and view.engine.id in entry.engines)
-        return fits and entry.proxy in (None, view.proxy)
+        return fits and entry.proxy in (None, view.proxy) and has_place(entry, view)
 
     def _hub(self) -> str:
         return _OLLAMA_LIBRARY if self.view.weights.origin == "ollama" else _HUB

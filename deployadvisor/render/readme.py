@@ -22,6 +22,7 @@ from deployadvisor.render.environment import render_template, render_text
 from deployadvisor.render.host import Host
 from deployadvisor.render.kubernetes_page import Cluster
 from deployadvisor.render.layout import Trouble
+from deployadvisor.render.loaded import Loading
 from deployadvisor.render.logs import Logs
 from deployadvisor.render.preflight_script import Script
 from deployadvisor.render.proof import Proving
@@ -50,6 +51,7 @@ def context(view: View) -> Mapping[str, Any]:
         "logs": Logs(view),
         "cluster": Cluster(view),
         "airgap": Airgap(view),
+        "loaded": Loading(view),
         "preflight": Script(view),
         "proof": Proving(view),
         "slurm": Slurm(view),

@@ -162,15 +162,15 @@ def _host_refusals(engine: str, vendor: str, advice: Recommendation) -> Iterator
 
 def _other_weights(needs: Needs, engine: str, advice: Recommendation) -> Iterator[str]:
     if needs.fetched_weights:
-        yield from _not_fetched(advice)
+        yield from _not_fetched(needs, advice)
     if needs.no_adapters and _serves_adapters(engine, advice):
         yield "it cannot serve adapters beside the base model"
     if needs.published_weights and planned_value(engines()[engine], "quantization", advice.plan):
         yield f"it brings {engines()[engine].name} in another version, which quantises otherwise while loading"
 
 
-def _not_fetched(advice: Recommendation) -> Iterator[str]:
-    if advice.plan.model and is_local(advice.plan.model):
+def _not_fetched(needs: Needs, advice: Recommendation) -> Iterator[str]:
+    if advice.plan.model and is_local(advice.plan.model) and not needs.loads_weights:
         yield f"the weights lie on this machine ({advice.plan.model}), and a pod fetches its own"
     if advice.profile.get("internet") == "no":
         yield "pods fetch their weights from the internet, which the plan does without"

@@ -17,10 +17,11 @@ from deployadvisor.render.cards import Cards
 from deployadvisor.render.hosted import MAIN, Gateway
 from deployadvisor.render.kubernetes_names import Workload, dns_label, workload
 from deployadvisor.render.layout import Layout, layout_of
+from deployadvisor.render.loaded import weights_of
 from deployadvisor.render.manifest import Manifest, Pin, Proxy
 from deployadvisor.render.quoting import Quoted, trusted
 from deployadvisor.render.targets import has_tuning, serving_engine
-from deployadvisor.render.weights import Weights, carried_over, served_name, slug, weights_for
+from deployadvisor.render.weights import Weights, served_name, slug, weights_for
 
 
 def _by_digest(pin: Pin) -> Pin:
@@ -71,9 +72,7 @@ class View:
     @cached_property
     def weights(self) -> Weights:
         """Where the engine gets its weights from."""
-        if self.tuned:
-            return Weights("folder", "./tune/output/merged")
-        return carried_over(self.engine, self.source) if self.air_gapped else self.source
+        return Weights("folder", "./tune/output/merged") if self.tuned else weights_of(self)
 
     @cached_property
     def base_weights(self) -> Weights:

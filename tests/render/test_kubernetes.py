@@ -18,7 +18,7 @@ from deployadvisor.render.kubernetes_pod import literal
 from deployadvisor.render.kubernetes_sizes import sizes_of
 from deployadvisor.render.layout import layout_of
 from deployadvisor.render.manifest import manifests
-from tests.render.factory import FLAGS, served, tuned
+from tests.render.factory import FLAGS, served
 from tests.render.reading import HOSTILE, yaml_of
 
 ENGINES = manifests()["kubernetes"].needs.engines
@@ -426,14 +426,6 @@ def test_the_page_speaks_of_the_cluster(lang: str, engine: str) -> None:
         assert words in text
     assert "docker compose" not in text
     assert not re.search(r"(?<![\w.])\.env\b", text)
-
-
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_tuned_weights_reach_pods_through_a_repository(lang: str) -> None:
-    bundle = render(tuned("vllm").model_copy(update={"lang": lang}), ["tune", "kubernetes"])
-    assert "hf upload" in bundle["README.md"].text
-    assert "compose.merged.yaml" not in bundle
-    assert "docker compose" not in bundle["README.md"].text
 
 
 def test_the_estimate_that_sizes_the_volume_is_part_of_the_answer() -> None:
