@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from deployadvisor.render.bundle import render
+from tests.render.factory import served
 from tests.render.versions_at_work import NEW, OLD, advice, install, kill_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
@@ -152,6 +153,23 @@ def test_without_room_the_old_one_is_stopped_first_and_runs_again(service: Servi
     assert service.runs == NEW
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("echo '0, 300, 81559'; echo '1, 79000, 81559'", "card 1 is taken: 79000 of 81559 MiB\n"),
+        ("echo '0, [N/A], [N/A]'", "card 0 is taken: [N/A] of [N/A] MiB\n"),
+        ("exit 9", "nvidia-smi does not tell what is free\n"),
+        ("echo '0, 300, 81559'; echo '1, 0, 81559'", ""),
+    ],
+)
+def test_cards_that_are_taken_are_named(tmp_path: Path, told: str, said: str) -> None:
+    script = render(served("vllm"), ["shell"])["upgrade.sh"].text
+    crowded = script[script.index("crowded() {") : script.index("spare_port() {")]
+    smi = f"nvidia-smi() {{ ({told}); }}\n"
+    done = subprocess.run(["bash", "-c", f"{smi}{crowded}crowded"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == (said, 0 if said else 1)
+
+
 def test_programs_that_cannot_be_installed_change_nothing(service: Service) -> None:
     old, processes = service.files(), service.processes
     service.render(NEW)
@@ -161,8 +179,16 @@ def test_programs_that_cannot_be_installed_change_nothing(service: Service) -> N
     assert (service.processes, service.files(), service.runs) == (processes, old, OLD)
 
 
-@pytest.mark.parametrize("step", ["programs and weights", "tried on a spare port", "takes over", "up: engine-1"])
-@pytest.mark.parametrize("then", ["", "--back"])
+@pytest.mark.parametrize(
+    ("step", "then"),
+    [
+        ("programs and weights", ""),
+        ("tried on a spare port", "--back"),
+        ("takes over", ""),
+        ("takes over", "--back"),
+        ("up: engine-1", ""),
+    ],
+)
 def test_killed_on_the_way_it_ends_or_goes_back(service: Service, step: str, then: str) -> None:
     old = service.files()
     service.render(NEW, "slow")

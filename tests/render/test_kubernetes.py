@@ -419,7 +419,8 @@ def test_the_page_speaks_of_the_cluster(lang: str, engine: str) -> None:
         "kubectl apply -k kubernetes/",
         "kubectl create secret generic support-bot-keys --from-file=API_KEY=/dev/stdin",
         "kubectl port-forward svc/support-bot 8080:80",
-        "kubectl rollout undo deploy/support-bot",
+        "./upgrade.sh --back",
+        "./versions.sh keep",
         "kubectl delete -f kubernetes/fetch-egress.yaml",
         "docs/deployment/k8s.md",
     ):

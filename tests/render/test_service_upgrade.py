@@ -160,8 +160,10 @@ def test_without_room_the_old_one_is_stopped_first_and_runs_again(machine: Machi
     assert not (machine.path / "units" / "engine-2.service").exists()
 
 
-@pytest.mark.parametrize("step", ["tried on a spare port", "takes over", "services", "starting; loading"])
-@pytest.mark.parametrize("then", ["", "--back"])
+@pytest.mark.parametrize(
+    ("step", "then"),
+    [("tried on a spare port", ""), ("takes over", "--back"), ("services", ""), ("starting; loading", "--back")],
+)
 def test_killed_on_the_way_it_ends_or_goes_back(machine: Machine, step: str, then: str) -> None:
     old = machine.files()
     machine.render(NEW, "slow")
