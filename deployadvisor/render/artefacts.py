@@ -89,6 +89,7 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "lws_names": lws.names,
     "lws_placement": lws.placement,
     "recipe": tune.recipe,
+    "tuned_parity": proof.tuned_parity,
     "examples": tune.examples,
     "llama_factory_data": tune_tools.dataset_info,
     "llama_factory_full": tune_tools.llama_factory_full,

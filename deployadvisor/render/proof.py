@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import count, takewhile
 from typing import Any, TypeGuard
@@ -36,6 +36,7 @@ _PROMPT_TOKENS, _ANSWER_TOKENS = 1000, 256
 """Lengths where neither answered nor assumed; the assumptions of rules/vocabulary.yaml."""
 _ROOM = 4
 """How much longer than on average an answer may be before the evaluation cuts it off."""
+_TRAINED_ON = "./tune/data/train.jsonl"
 _SPARE_TOKENS = 64
 """Room for the chat template in a prompt that fills the context."""
 
@@ -95,7 +96,7 @@ def service(view: View) -> Data:
     return {
         "base_url": Addresses(view).base_url,
         "model": view.served_name,
-        "requires_key": view.requires_key,
+        "requires_key": view.serving is not None and view.requires_key,
         "paid": view.hosted,
     }
 
@@ -186,6 +187,11 @@ def parity(view: View) -> Data:
         "cpu_dtype": "float32",
         **{name: limit for name, limit in limits.items() if name != "from_bits"},
     }
+
+
+def tuned_parity(view: View) -> Data:
+    """The same for the merged model, on the conversations that it learnt from."""
+    return {**parity(replace(view, tuned=True)), "prompts": _TRAINED_ON}
 
 
 def _read(name: str) -> Any:

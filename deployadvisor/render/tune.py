@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from deployadvisor.documents import read
-from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import CARRIED
 from deployadvisor.resources import display_path, templates_folder
@@ -36,15 +35,13 @@ _EXAMPLES = (
 
 
 def recipe(view: View) -> Data:
-    """What ``train.py``, ``merge.py`` and ``parity.py`` read; every value may be changed there."""
+    """What ``train.py`` and ``merge.py`` read; every value may be changed there."""
     plan = view.advice.plan
     full = view.advice.profile.get("customization") == "full_tuning"
     return {
         "model": _base(view),
         "method": "full" if full else "lora",
         "trust_remote_code": plan.trust_remote_code,
-        "served_name": view.served_name,
-        "base_url": Addresses(view).base_url,
         **_starting_values(view),
     }
 

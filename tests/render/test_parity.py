@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from deployadvisor.render.bundle import render
-from tests.render.factory import GGUF_ENGINES, hosted, served
+from tests.render.factory import GGUF_ENGINES, hosted, served, tuned
 from tests.render.standin import KEY, StandIn, serving
 
 
@@ -36,6 +37,17 @@ def test_limits_widen_as_weights_get_fewer_bits() -> None:
     ]
     assert [one["min_top1_agreement"] for one in found] == [0.97, 0.97, 0.93, 0.93, 0.85]
     assert [one["max_mean_delta"] for one in found] == sorted(one["max_mean_delta"] for one in found)
+
+
+def test_a_bundle_that_trains_carries_the_same_check_of_the_merged_model() -> None:
+    alone, serving_too = render(tuned("vllm"), ["tune"]), render(tuned("vllm", precision="int4"))
+    for path in ("parity.py", "service.py"):
+        assert alone[f"tune/{path}"] == serving_too[f"tune/{path}"] == serving_too[f"verify/{path}"]
+    assert not {path for path in alone if path.startswith("verify/")}
+    of_engine, of_recipe = (json.loads(serving_too[f"{part}/parity.json"].text) for part in ("verify", "tune"))
+    changed = {"reference": "./tune/output/merged", "prompts": "./tune/data/train.jsonl"}
+    assert of_recipe == {**of_engine, **changed}
+    assert json.loads(alone["tune/service.json"].text)["requires_key"] is False  # nobody knows that service
 
 
 TEMPLATE = (
@@ -109,14 +121,22 @@ def served_by(model: Path, noise: float = 0.0, template: str = TEMPLATE) -> Stan
     )
 
 
-def parity(
-    tmp_path: Path, model: Path, standin: StandIn, *options: str
-) -> tuple[int, dict[str, Any], subprocess.CompletedProcess[str]]:
+Ran = tuple[int, dict[str, Any], subprocess.CompletedProcess[str]]
+
+
+def parity(tmp_path: Path, model: Path, standin: StandIn, *options: str) -> Ran:
     """The exit code, the report and all that was printed."""
     render(served("vllm", model=str(model))).write(tmp_path / "deploy")
+    return run(tmp_path / "deploy/verify/parity.py", standin, *options)
+
+
+def run(
+    script: Path, standin: StandIn, *options: str
+) -> tuple[int, dict[str, Any], subprocess.CompletedProcess[str]]:
+    """The same for any bundle that was written."""
     with serving(standin):
         done = subprocess.run(
-            [sys.executable, str(tmp_path / "deploy/verify/parity.py"), "--json", "--prompts", "3", *options],
+            [sys.executable, str(script), "--json", "--prompts", "3", *options],
             capture_output=True,
             text=True,
             check=False,
@@ -177,3 +197,19 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path, model: Path) -> None:
     assert "HTTP 500" in done.stderr
     code, _, done = parity(tmp_path / "b", model, served_by(model), "--reference", str(tmp_path))
     assert code == 2
+
+
+@meta
+def test_a_recipe_asks_what_it_learnt_and_reads_along_with_what_it_merged(tmp_path: Path, model: Path) -> None:
+    render(tuned("vllm", model=str(model)), ["tune"]).write(tmp_path)
+    code, _, done = run(tmp_path / "tune/parity.py", served_by(model))
+    assert code == 2
+    assert "tune/output/merged is not there yet" in done.stderr
+    shutil.copytree(model, tmp_path / "tune/output/merged")
+    code, report, done = run(tmp_path / "tune/parity.py", served_by(model))
+    assert code == 0, done.stderr
+    examples = (tmp_path / "tune/data/train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [row["prompt"] for row in report["rows"]] == [
+        json.loads(line)["messages"][-2]["content"] for line in examples
+    ]
+    assert run(tmp_path / "tune/parity.py", served_by(model, noise=0.5))[0] == 1

@@ -4,9 +4,10 @@ Both get the same prompts. The service answers greedily; Transformers then reads
 each token, which one it would have taken and how likely it finds the service's. So one early difference does not hide
 what comes after it.
 
-    python3 -m venv verify/.venv && verify/.venv/bin/pip install -r verify/requirements.txt
-    verify/.venv/bin/python verify/parity.py                     Transformers on the CPU, beside a full card
-    verify/.venv/bin/python verify/parity.py --reference MODEL   against other weights, such as the unquantised ones
+    .venv/bin/pip install -r requirements.txt
+    .venv/bin/python parity.py                     Transformers on the CPU, beside a full card
+    .venv/bin/python parity.py --device cuda       on a card that has room
+    .venv/bin/python parity.py --reference MODEL   against other weights, such as the unquantised ones
 
 Compared are the length of the prompt in tokens (another length is another chat template), the share of tokens on which
 both agree, and the difference of log-probabilities where the service tells its own. Rounding moves both a little;
@@ -23,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from service import ChatError, Service, add_service_arguments, cannot_run, chat, chosen_service, values
+from service import HERE, ChatError, Service, add_service_arguments, cannot_run, chat, chosen_service, values
 
 PROMPTS = (
     "Name three uses of a paper clip.",
@@ -51,10 +52,12 @@ def main() -> None:
     """Ask, read along, compare, report."""
     options, plan = parse_arguments(), values("parity.json")
     service = chosen_service(options)
-    tokenizer, model = load(options.reference or plan["reference"], options.device, plan)
+    own = in_bundle(plan["prompts"]) if "prompts" in plan else None
+    asked = prompts(options.data or own)
+    tokenizer, model = load(options.reference or in_bundle(plan["reference"]), options.device, plan)
     rows, template = [], {}
     asking = extras_of(tokenizer)
-    for prompt in prompts(options.data)[: options.prompts]:
+    for prompt in asked[: options.prompts]:
         answer, used = ask(service, prompt, plan["max_tokens"], options.timeout, asking)
         asking = [used]
         template = used.get("chat_template_kwargs", {})
@@ -72,20 +75,31 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--reference", help="model for Transformers, where it is not the one that is served")
     parser.add_argument("--device", default="cpu", help="where Transformers runs: cpu, cuda or cuda:1")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS))
-    parser.add_argument("--data", type=Path, help='your own prompts: a JSONL file with {"messages": […]} in each line')
+    parser.add_argument("--data", help='your own prompts: a JSONL file with {"messages": […]} in each line')
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser.parse_args()
 
 
-def prompts(path: Path | None) -> list[list[dict[str, str]]]:
+def prompts(path: str | None) -> list[list[dict[str, str]]]:
     """The chats to ask, none of which ends with an answer."""
     if path is None:
         return [[{"role": "user", "content": text}] for text in PROMPTS]
     try:
-        rows = [json.loads(line)["messages"] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line)["messages"] for line in lines if line.strip()]
     except (OSError, ValueError, KeyError, TypeError) as error:
         cannot_run(f"{path}: {error!r}")
     return [row[:-1] if row[-1]["role"] == "assistant" else row for row in rows if row]
+
+
+def in_bundle(name: str) -> str:
+    """A path, or the id of a model; what starts with ./ lies in the folder of the whole bundle."""
+    if not name.startswith("./"):
+        return name
+    path = HERE.parent / name
+    if not path.exists():
+        cannot_run(f"{path} is not there yet; --reference names other weights, --data other prompts")
+    return str(path)
 
 
 def load(name: str, device: str, plan: dict[str, Any]) -> tuple[Any, Any]:
