@@ -13,9 +13,9 @@ from deployadvisor.catalog.integrated import integrated_by_pci, is_integrated
 from deployadvisor.hardware.amd_cards import Card, read_cards
 from deployadvisor.hardware.amd_devices import KFD, Found, closed_files, found_devices, given, with_said
 from deployadvisor.hardware.amd_links import links
-from deployadvisor.hardware.amd_names import why_unlisted
 from deployadvisor.hardware.amd_sysfs import size_gib
 from deployadvisor.hardware.amd_tools import Tools, ask_tools
+from deployadvisor.hardware.identity import why_unlisted
 from deployadvisor.hardware.kfd import Node, gpu_nodes
 from deployadvisor.hardware.machine import Accelerator, Host, Problem, Unknown, value_of
 from deployadvisor.hardware.pci import FOLDER, PciDevice, pci_devices

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from deployadvisor.catalog.gpus import Gpu
 from deployadvisor.hardware.amd_devices import Found
 from deployadvisor.hardware.amd_memory import Pool, one_pool, own_pool, partition_pool, unified_pool, unified_problem
-from deployadvisor.hardware.amd_names import catalogue_entry, shown_name
+from deployadvisor.hardware.amd_names import shown_name
 from deployadvisor.hardware.amd_said import ASIC, UUID, said_driver, said_ecc, said_names, said_power_cap
 from deployadvisor.hardware.amd_sysfs import (
     MODULE,
@@ -24,9 +24,10 @@ from deployadvisor.hardware.amd_sysfs import (
 )
 from deployadvisor.hardware.amd_users import users, with_rest
 from deployadvisor.hardware.answers import Answers, first_known
+from deployadvisor.hardware.identity import entry_by_names
 from deployadvisor.hardware.machine import Accelerator, Host, Ids, Known, Problem, Text, Unknown, value_of
 from deployadvisor.hardware.pci import numa_node
-from deployadvisor.hardware.pcie import pcie_link
+from deployadvisor.hardware.pci_link import pcie_link
 from deployadvisor.hardware.system import System
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def _read(found: Found, card: int, runtime: Text, system: System, host: Host) ->
     whole = _pool(found, carved, lent, system, host)
     pool = one_pool(whole, found.node) if unified else whole
     names = tuple(_names(found, system))
-    entry = catalogue_entry(found.pci_id, value_of(found.target), names, value_of(carved.total))
+    entry = entry_by_names(found.pci_id, value_of(found.target), names, value_of(carved.total))
     name = shown_name(names, entry, found.pci_id)
     split = found.parts > 1
     accelerator = Accelerator(

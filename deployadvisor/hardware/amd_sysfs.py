@@ -6,14 +6,13 @@ import re
 
 from deployadvisor.hardware.answers import is_plain
 from deployadvisor.hardware.machine import Flag, Known, Number, Text, Unknown
-from deployadvisor.hardware.pci import FOLDER
+from deployadvisor.hardware.pci import FOLDER, NO_PLACE
 from deployadvisor.hardware.system import GIB, System
 
 DRIVER = "amdgpu"
 MODULE = f"/sys/module/{DRIVER}"
 
 _MOST_BYTES = 1 << 50
-_NOWHERE = Unknown(unknown="the device's place on the PCI bus is not known")
 _NAME_TABLES = ("/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids")
 """Where the graphics libraries keep AMD's product names by device and revision."""
 
@@ -27,7 +26,7 @@ def digits(text: str | None) -> int | None:
 def size_gib(system: System, address: str | None, name: str, *, lowest: int = 1) -> Number:
     """A number of bytes that the driver writes, in GiB; below ``lowest`` it is no answer."""
     if address is None:
-        return _NOWHERE
+        return NO_PLACE
     file = f"{FOLDER}/{address}/{name}"
     text = system.text(file)
     size = digits(text)
@@ -39,7 +38,7 @@ def size_gib(system: System, address: str | None, name: str, *, lowest: int = 1)
 def line(system: System, address: str | None, name: str) -> Text:
     """A file of one printable line."""
     if address is None:
-        return _NOWHERE
+        return NO_PLACE
     file = f"{FOLDER}/{address}/{name}"
     word = (system.text(file) or "").strip()
     return Known[str](value=word, source=file) if is_plain(word) else Unknown(unknown=f"{file} says nothing")
@@ -80,7 +79,7 @@ def display_attached(system: System, address: str | None) -> Flag:
     folder = f"{FOLDER}/{address}/drm"
     cards = [name for name in system.names(folder) if re.fullmatch(r"card[0-9]{1,4}", name)] if address else []
     if not cards:
-        return Unknown(unknown=f"{folder} has no card" if address else _NOWHERE.unknown)
+        return Unknown(unknown=f"{folder} has no card" if address else NO_PLACE.unknown)
     sockets = [f"{folder}/{card}/{name}/status" for card in cards for name in system.names(f"{folder}/{card}")]
     plugged = (file for file in sockets if (system.text(file) or "").strip() == "connected")
     file = next(plugged, None)

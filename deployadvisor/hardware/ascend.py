@@ -28,8 +28,8 @@ from deployadvisor.hardware.machine import (
     Use,
     value_of,
 )
-from deployadvisor.hardware.pci import FOLDER, PciDevice, bus_address, numa_node, pci_devices
-from deployadvisor.hardware.pci_link import identity, link_generation, link_width
+from deployadvisor.hardware.pci import FOLDER, PciDevice, bus_address, identity, numa_node, pci_devices
+from deployadvisor.hardware.pci_link import pcie_link
 from deployadvisor.hardware.reading import Patience, Reading
 from deployadvisor.hardware.system import Output, System
 
@@ -141,6 +141,7 @@ def _accelerator(found: _Found, table: Table, chip: Chip, index: int, several: s
     system, address = found.system, bus_address(chip.bus) if chip.bus else None
     device = found.at(address)
     total, free = _memory(chip)
+    generation, width = pcie_link(system, address)
     total_gib = value_of(total)
     entry = entry_of("huawei", chip.name, device.pci_id if device else _usual_id(table, chip), total_gib)
     return Accelerator(
@@ -157,8 +158,8 @@ def _accelerator(found: _Found, table: Table, chip: Chip, index: int, several: s
         runtime_version=found.runtime,
         card=chip.card if chip.card in several else None,
         used_by=_users(table, chip, total, free),
-        pcie_generation=link_generation(system, address),
-        pcie_width=link_width(system, address),
+        pcie_generation=generation,
+        pcie_width=width,
         numa_node=numa_node(system, address),
         pci_id=identity(device),
         ids=_ids(address),
@@ -268,6 +269,7 @@ def _nameless(found: _Found, index: int, device: PciDevice | None, reason: Unkno
     """A chip of which only the kind is known; which device node is where on the bus is not."""
     entry = only_entry(device.pci_id) if device else None
     address = device.address if device and not found.nodes else None
+    generation, width = pcie_link(found.system, address)
     unnamed = f"Ascend NPU {device.pci_id}" if device else "Ascend NPU"
     return Accelerator(
         index=index,
@@ -281,8 +283,8 @@ def _nameless(found: _Found, index: int, device: PciDevice | None, reason: Unkno
         gfx_target=_NEITHER,
         driver_version=found.driver,
         runtime_version=found.runtime,
-        pcie_generation=link_generation(found.system, address),
-        pcie_width=link_width(found.system, address),
+        pcie_generation=generation,
+        pcie_width=width,
         numa_node=numa_node(found.system, address),
         pci_id=identity(device),
         ids=_ids(address),

@@ -26,8 +26,8 @@ from deployadvisor.hardware.machine import (
     Unknown,
     value_of,
 )
-from deployadvisor.hardware.pci import PciDevice, bus_address, numa_node, pci_devices
-from deployadvisor.hardware.pci_link import identity, link_generation, link_width
+from deployadvisor.hardware.pci import PciDevice, bus_address, identity, numa_node, pci_devices
+from deployadvisor.hardware.pci_link import pcie_link
 from deployadvisor.hardware.reading import Patience, Reading
 from deployadvisor.hardware.system import Output, System
 
@@ -160,6 +160,7 @@ def _accelerator(
     system: System, row: Row, device: PciDevice | None, name: str, entry: Gpu | None, memory: tuple[Number, Number]
 ) -> Accelerator:
     total, free = memory
+    generation, width = pcie_link(system, row.address)
     return Accelerator(
         index=row.index,
         vendor="intel",
@@ -172,8 +173,8 @@ def _accelerator(
         driver_version=_driver(system, row),
         runtime_version=_NO_RUNTIME,
         used_by=Unknown(unknown=f"{NAME} lists no processes"),
-        pcie_generation=link_generation(system, row.address),
-        pcie_width=link_width(system, row.address),
+        pcie_generation=generation,
+        pcie_width=width,
         numa_node=numa_node(system, row.address),
         pci_id=identity(device),
         ids=Ids(uuid=_text(row.uuid, "uuid"), serial=_NOT_SHOWN, pci_address=_text(row.address, "bus_id")),

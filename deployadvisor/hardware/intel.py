@@ -18,8 +18,7 @@ from deployadvisor.hardware.intel_cards import MEMORY_REGION, SMALL_WINDOW_BYTES
 from deployadvisor.hardware.intel_smi import LIST, NAME, Discovery, XpuDevice, details_command, read_discovery
 from deployadvisor.hardware.intel_visible import ORDER, choose, is_flat
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Problem, Text, Unknown, value_of
-from deployadvisor.hardware.pci import FOLDER, PciDevice, pci_devices
-from deployadvisor.hardware.pci_link import window_bytes
+from deployadvisor.hardware.pci import FOLDER, PciDevice, pci_devices, window_bytes
 from deployadvisor.hardware.reading import Patience, Reading
 from deployadvisor.hardware.system import System
 

@@ -12,8 +12,7 @@ from deployadvisor.hardware.findings import version_in
 from deployadvisor.hardware.identity import entry_of, only_entry
 from deployadvisor.hardware.intel_smi import NAME, XpuDevice
 from deployadvisor.hardware.machine import Accelerator, Flag, Ids, Known, Number, Problem, Text, Unknown, value_of
-from deployadvisor.hardware.pci import FOLDER, PciDevice, numa_node
-from deployadvisor.hardware.pci_link import identity, window_bytes
+from deployadvisor.hardware.pci import FOLDER, PciDevice, identity, numa_node, window_bytes
 from deployadvisor.hardware.system import GIB, System
 
 MEMORY_REGION = 2

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from deployadvisor.catalog.gpus import Gpu, gpus_by_pci
 from deployadvisor.catalog.integrated import is_integrated
-from deployadvisor.hardware.amd_names import catalogue_entry, is_nameless, why_unlisted
+from deployadvisor.hardware.amd_names import is_nameless
 from deployadvisor.hardware.findings import printed
+from deployadvisor.hardware.identity import entry_by_names, why_unlisted
 from deployadvisor.hardware.machine import (
     Accelerator,
     Host,
@@ -109,7 +110,7 @@ def _accelerator(adapter: Adapter, index: int, used: Number, system: System, hos
     vendor = _MAKERS[adapter.pci_id[:4]]
     unified = _is_unified(adapter)
     free = _free(adapter.memory, used)
-    entry = catalogue_entry(adapter.pci_id, None, (adapter.name,), value_of(adapter.memory), vendor)
+    entry = entry_by_names(adapter.pci_id, None, (adapter.name,), value_of(adapter.memory), vendor)
     return Accelerator(
         index=index,
         vendor=vendor,
