@@ -16,11 +16,12 @@ from deployadvisor.compatibility import Assessment
 from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, Where, nearest
 from deployadvisor.explanation import Explanation
+from deployadvisor.figures import Plan
 from deployadvisor.hardware.here import machine_for
 from deployadvisor.hardware.machine import Machine
 from deployadvisor.plan import Planned, routes_of
 from deployadvisor.profile import Profile
-from deployadvisor.recommendation import Origin, Plan, Recommendation, RulesetRef
+from deployadvisor.recommendation import Origin, Recommendation, RulesetRef
 from deployadvisor.rulebook import Paths, load_rules
 from deployadvisor.site import cards_of_a_node, left_alone
 from deployadvisor.sizing.cards import Cards

@@ -10,16 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployadvisor.recommendation import (
-    Change,
-    Objection,
-    Recommendation,
-    Rejected,
-    RulesetRef,
-    RunnerUp,
-    Status,
-    Why,
-)
+from deployadvisor.reasoning import Change, Objection, Rejected, RunnerUp, Why
+from deployadvisor.recommendation import Recommendation, RulesetRef, Status
 from deployadvisor.reopen import reopen
 
 

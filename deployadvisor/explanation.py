@@ -17,15 +17,8 @@ from deployadvisor.decide.texts import Texts
 from deployadvisor.decide.vocabulary import Vocabulary
 from deployadvisor.losers import Losers
 from deployadvisor.plan import HOSTED_ROUTES
-from deployadvisor.recommendation import (
-    Assumption,
-    Change,
-    Duty,
-    OpenFact,
-    Question,
-    Reason,
-    Stage,
-)
+from deployadvisor.reasoning import Assumption, Change, OpenFact, Question, Reason
+from deployadvisor.recommendation import Duty, Stage
 from deployadvisor.verdict import Verdict
 
 _SENTENCES = {

@@ -14,7 +14,7 @@ from deployadvisor.catalog.regulations import contract_required, excluded_jurisd
 from deployadvisor.decide.conditions import Facts
 from deployadvisor.decide.vocabulary import Fact, Vocabulary
 from deployadvisor.profile import Profile
-from deployadvisor.recommendation import FactValue
+from deployadvisor.reasoning import FactValue
 from deployadvisor.sizing import capacity
 
 _VOCABULARY = "rules/vocabulary.yaml"

@@ -16,7 +16,7 @@ from deployadvisor.decide.sufficient import duel, sufficient, sufficient_for
 from deployadvisor.decide.vocabulary import Fact
 from deployadvisor.explanation import Explanation
 from deployadvisor.facts import provider_attributes
-from deployadvisor.recommendation import FactValue, Why, WhyChoice, WhyFact
+from deployadvisor.reasoning import FactValue, Why, WhyChoice, WhyFact
 
 Known = Mapping[str, FactValue]
 

@@ -15,7 +15,7 @@ from deployadvisor.decide.losing import lost_at
 from deployadvisor.decide.ruleset import FITS, Rule, Ruleset
 from deployadvisor.decide.texts import Texts
 from deployadvisor.plan import ROUTE_ROLES
-from deployadvisor.recommendation import Objection, Rejected, RunnerUp
+from deployadvisor.reasoning import Objection, Rejected, RunnerUp
 from deployadvisor.verdict import ROLE_FACTS, ROLES, RoleChoice
 
 Against = tuple[Objection, ...] | RunnerUp

@@ -15,9 +15,9 @@ from deployadvisor.catalog.providers import Endpoint, Provider, providers
 from deployadvisor.catalog.workload import planning
 from deployadvisor.compatibility import Assessment, dtype
 from deployadvisor.economics import hosted, rented
+from deployadvisor.figures import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, RentalOffer
 from deployadvisor.hardware.spec import machine_from_phrase
 from deployadvisor.profile import Profile
-from deployadvisor.recommendation import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, RentalOffer
 from deployadvisor.sizing.parallel import Layout, nodes_of
 from deployadvisor.sizing.policy import engine_policy
 from deployadvisor.sizing.terms import Term

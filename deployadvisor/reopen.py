@@ -17,7 +17,8 @@ from deployadvisor.errors import DeployAdvisorError, nearest
 from deployadvisor.explanation import Explanation
 from deployadvisor.losers import Against
 from deployadvisor.plan import routes_of
-from deployadvisor.recommendation import Change, Recommendation, Why
+from deployadvisor.reasoning import Change, Why
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.rulebook import load_rules
 from deployadvisor.search import Search
 from deployadvisor.verdict import Bench

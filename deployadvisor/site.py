@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from deployadvisor.figures import Plan
 from deployadvisor.hardware.machine import Accelerator, Machine, numbers_text, value_of
-from deployadvisor.recommendation import Plan
 from deployadvisor.sizing.cards import Cards, card_groups, host_cards
 
 

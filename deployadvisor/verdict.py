@@ -22,7 +22,7 @@ from deployadvisor.errors import ModelError, Where
 from deployadvisor.facts import Situation, of_profile, provider_attributes
 from deployadvisor.hardware.machine import Machine, Unknown
 from deployadvisor.profile import Profile
-from deployadvisor.recommendation import FactValue
+from deployadvisor.reasoning import FactValue
 from deployadvisor.rulebook import Rulebook
 from deployadvisor.site import Site, site_of
 from deployadvisor.sizing import capacity

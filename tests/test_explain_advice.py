@@ -24,7 +24,7 @@ from deployadvisor.errors import ProfileError
 from deployadvisor.explained import explained
 from deployadvisor.plan import routes_of
 from deployadvisor.profile import Profile, allowed_values, from_answers
-from deployadvisor.recommendation import Objection, RunnerUp
+from deployadvisor.reasoning import Objection, RunnerUp
 from deployadvisor.reopen import OtherRulesWarning
 from deployadvisor.resources import rules_folder
 from deployadvisor.scenarios import Scenario, load_scenarios

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployadvisor.figures import Plan, RentalOffer
 from deployadvisor.hardware.machine import Accelerator, Known, Machine, Unknown, numbers_text
 from deployadvisor.hardware.spec import machine_from_phrase
-from deployadvisor.recommendation import Plan, RentalOffer
 from deployadvisor.site import idle_groups, left_alone, part_of_the_cards, planned_group, site_of
 
 

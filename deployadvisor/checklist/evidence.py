@@ -17,7 +17,8 @@ from deployadvisor.decide.conditions import Facts
 from deployadvisor.decide.vocabulary import FLAG_VALUES, Vocabulary, admits, read_value
 from deployadvisor.errors import CatalogError, ModelError
 from deployadvisor.hardware.machine import Accelerator, Known, Unknown
-from deployadvisor.recommendation import Basis, FactValue, Recommendation
+from deployadvisor.reasoning import Basis, FactValue
+from deployadvisor.recommendation import Recommendation
 
 REGULATION_PREFIX = "under_"
 WORDS = (

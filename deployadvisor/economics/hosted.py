@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployadvisor.catalog.providers import HostedModel, Provider
-from deployadvisor.recommendation import Price
+from deployadvisor.figures import Price
 
 DAYS_PER_MONTH = 365 / 12
 _MILLION = 1e6

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from deployadvisor.catalog.rentals import Rental, rentals
 from deployadvisor.economics.hosted import DAYS_PER_MONTH
-from deployadvisor.recommendation import Price, RentalOffer
+from deployadvisor.figures import Price, RentalOffer
 
 HOURS_PER_MONTH = DAYS_PER_MONTH * 24
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from deployadvisor.catalog.engines import Engine, PlanField
-from deployadvisor.recommendation import Plan
+from deployadvisor.figures import Plan
 from deployadvisor.render.layout import Layout
 from deployadvisor.render.weights import Weights
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployadvisor.catalog.engines import Engine
-from deployadvisor.recommendation import Plan
+from deployadvisor.figures import Plan
 from deployadvisor.render import lws
 from deployadvisor.render.check_compose import strings
 from deployadvisor.render.check_kubernetes import quantity_problems

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployadvisor import documents
-from deployadvisor.recommendation import Plan
+from deployadvisor.figures import Plan
 from deployadvisor.render.check_kubernetes import quantity_problems
 from deployadvisor.render.kuberay import DASHBOARD_PORT, KIND, OPERATOR
 from deployadvisor.render.kubernetes_names import LEADER, WORKER

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from deployadvisor.catalog.engines import Engine, PlanField
-from deployadvisor.recommendation import Plan
+from deployadvisor.figures import Plan
 from deployadvisor.render.check_kubernetes import quantity_problems
 from deployadvisor.render.kubernetes_names import LEADER, WORKER
 from deployadvisor.render.lws import KIND, LEADER_ADDRESS, WORKER_INDEX

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping
 from itertools import pairwise
 
 from deployadvisor.catalog.engines import Engine, PlanField
-from deployadvisor.recommendation import Plan
+from deployadvisor.figures import Plan
 
 _NUMBER = re.compile(r"[1-9]\d*")
 _NOTHING = re.compile(r"")

@@ -9,7 +9,8 @@ from deployadvisor.catalog.engines import Engine
 from deployadvisor.catalog.precisions import precisions
 from deployadvisor.catalog.workload import planning
 from deployadvisor.errors import RenderError
-from deployadvisor.recommendation import MemoryEstimate, Recommendation
+from deployadvisor.figures import MemoryEstimate
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.arguments import planned_value
 from deployadvisor.render.weights import is_local
 

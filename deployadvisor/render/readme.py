@@ -13,7 +13,7 @@ from typing import Any
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.providers import providers
 from deployadvisor.driver_gate import needed
-from deployadvisor.recommendation import Rejected
+from deployadvisor.reasoning import Rejected
 from deployadvisor.render import compose, compose_engine, gateway, monitoring
 from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.airgap import Airgap

@@ -8,8 +8,9 @@ from deployadvisor.catalog.drivers import capability
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.gpus import gpus
 from deployadvisor.errors import RenderError, nearest
+from deployadvisor.figures import Plan
 from deployadvisor.hardware.machine import value_of
-from deployadvisor.recommendation import Plan, Recommendation
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.arguments import planned_value
 from deployadvisor.render.layout import image_refusal, layout_of
 from deployadvisor.render.manifest import PROXIES, Manifest, Needs, Proxy, manifests

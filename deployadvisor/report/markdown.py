@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deployadvisor.recommendation import Recommendation, Rejected, RunnerUp
+from deployadvisor.reasoning import Rejected, RunnerUp
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.site import part_of_the_cards
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")

@@ -8,7 +8,7 @@ from itertools import groupby
 import click
 
 from deployadvisor.explained import Explained, WhyNot
-from deployadvisor.recommendation import Change, Reason, Why, WhyFact
+from deployadvisor.reasoning import Change, Reason, Why, WhyFact
 from deployadvisor.surfaces.view import bullet, columns, entry, first_objection
 from deployadvisor.surfaces.words import WORDS
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from deployadvisor import profile, recommendation
+from deployadvisor import figures, profile, reasoning, recommendation
 from deployadvisor.hardware import machine
 from deployadvisor.surfaces import options
 
@@ -55,7 +55,7 @@ def _documented(body: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 
 def _models() -> dict[str, type]:
-    modules: tuple[ModuleType, ...] = (profile, recommendation, machine)
+    modules: tuple[ModuleType, ...] = (profile, figures, reasoning, recommendation, machine)
     return {name: value for module in modules for name, value in vars(module).items() if isinstance(value, type)}
 
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import click
 
-from deployadvisor.recommendation import MemoryEstimate, Objection, Plan, Recommendation, Rejected
+from deployadvisor.figures import MemoryEstimate, Plan
+from deployadvisor.reasoning import Objection, Rejected
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.site import cards_of_a_node, part_of_the_cards
 from deployadvisor.surfaces.words import WORDS
 

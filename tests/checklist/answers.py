@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployadvisor.figures import Estimate, MemoryEstimate, Plan
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Machine, Unknown
-from deployadvisor.recommendation import Estimate, FactValue, MemoryEstimate, Plan, Recommendation, RulesetRef
+from deployadvisor.reasoning import FactValue
+from deployadvisor.recommendation import Recommendation, RulesetRef
 
 _UNSAID = Unknown(unknown="the test does not say")
 HOST = Host(

@@ -17,7 +17,7 @@ from deployadvisor.decide import reader, vocabulary
 from deployadvisor.decide.conditions import tests_in as facts_tested
 from deployadvisor.errors import RulesError
 from deployadvisor.profile import Profile, allowed_values
-from deployadvisor.recommendation import Basis
+from deployadvisor.reasoning import Basis
 from deployadvisor.resources import rules_folder
 
 HAN = re.compile(r"[\u4e00-\u9fff]")

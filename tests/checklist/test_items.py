@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from deployadvisor.checklist.document import markdown
 from deployadvisor.checklist.items import Ticked, applying, load_items
-from deployadvisor.recommendation import Basis, Estimate, FactValue, Recommendation
+from deployadvisor.figures import Estimate
+from deployadvisor.reasoning import Basis, FactValue
+from deployadvisor.recommendation import Recommendation
 
 from .answers import answer, card, hosted, machine, memory, private
 

@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from deployadvisor.errors import RenderError
-from deployadvisor.recommendation import Reason, Recommendation
+from deployadvisor.reasoning import Reason
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render import quoting
 from deployadvisor.render.artefacts import dump
 from deployadvisor.render.bundle import Bundle, render

@@ -6,28 +6,10 @@ from typing import Any
 
 from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.gpus import gpus
+from deployadvisor.figures import Cost, Estimate, MemoryEstimate, MemoryTerm, Plan, Price, Range, RentalOffer
 from deployadvisor.hardware.machine import Accelerator, Host, Known, Machine, Unknown
-from deployadvisor.recommendation import (
-    Assumption,
-    Change,
-    Cost,
-    Duty,
-    Estimate,
-    MemoryEstimate,
-    MemoryTerm,
-    Objection,
-    OpenFact,
-    Plan,
-    Price,
-    Range,
-    Reason,
-    Recommendation,
-    Rejected,
-    RentalOffer,
-    RulesetRef,
-    RunnerUp,
-    Stage,
-)
+from deployadvisor.reasoning import Assumption, Change, Objection, OpenFact, Reason, Rejected, RunnerUp
+from deployadvisor.recommendation import Duty, Recommendation, RulesetRef, Stage
 
 MODEL = "Qwen/Qwen3-8B"
 FLAGS: dict[str, tuple[str, ...]] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from deployadvisor.figures import Estimate
 from deployadvisor.hardware.machine import Known
-from deployadvisor.recommendation import Estimate
 from deployadvisor.render.airgap import check_airgap
 from deployadvisor.render.bundle import default_targets, render
 from tests.render.factory import ENGINES, GGUF_ENGINES, machine, served, tuned

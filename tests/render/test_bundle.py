@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployadvisor.errors import RenderError
-from deployadvisor.recommendation import Reason, Recommendation
+from deployadvisor.reasoning import Reason
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import Bundle, available_targets, render
 from deployadvisor.render.check import hollow
 from deployadvisor.render.manifest import manifests

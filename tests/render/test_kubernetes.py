@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployadvisor.catalog.engines import engines
-from deployadvisor.recommendation import FactValue, MemoryEstimate, Range, Recommendation
+from deployadvisor.figures import MemoryEstimate, Range
+from deployadvisor.reasoning import FactValue
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import Bundle, render
 from deployadvisor.render.check_compose import strings
 from deployadvisor.render.kubernetes_names import POD_METRICS_PORT, POD_PROXY_PORT, client_label, dns_label, selector

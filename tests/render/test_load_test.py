@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployadvisor.recommendation import Estimate, Range, Recommendation
+from deployadvisor.figures import Estimate, Range
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import available_targets, render
 from deployadvisor.render.proof import Proving
 from deployadvisor.render.targets import select

@@ -3,7 +3,9 @@
 import pytest
 
 from deployadvisor.errors import RenderError
-from deployadvisor.recommendation import Estimate, Question, Recommendation
+from deployadvisor.figures import Estimate
+from deployadvisor.reasoning import Question
+from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import available_targets, default_targets, render
 from deployadvisor.render.manifest import manifests
 from tests.render.factory import ENGINES, hosted, machine, served, tuned

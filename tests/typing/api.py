@@ -8,7 +8,7 @@ from typing import Any, assert_type
 import deployadvisor
 from deployadvisor import DeployAdvisorError, Profile, Recommendation, load_rules, probe, recommend
 from deployadvisor.hardware.machine import Machine
-from deployadvisor.recommendation import Change, Objection, Reason, RunnerUp, Why, WhyFact
+from deployadvisor.reasoning import Change, Objection, Reason, RunnerUp, Why, WhyFact
 from deployadvisor.render.changes import FolderDiff, WriteReport
 from deployadvisor.rulebook import Rulebook
 
