@@ -130,6 +130,8 @@ class Preferred(Part):
     """Situations in which this target is taken without being asked for, before those that stand first."""
 
     platforms: tuple[str, ...] = ()
+    only_there: bool = False
+    """Not taken unasked where the profile names no such platform, whatever else there is."""
     os: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
     offline: bool = False

@@ -58,7 +58,8 @@ def default_targets(advice: Recommendation) -> tuple[str, ...]:
     names = available_targets(advice)
     chosen: dict[str, str] = {}
     for name in names:
-        chosen.setdefault(manifests()[name].role, name)
+        if not manifests()[name].preferred.only_there or _is_asked_for(manifests()[name], advice):
+            chosen.setdefault(manifests()[name].role, name)
     return tuple(name for name in names if name in chosen.values())
 
 
@@ -71,7 +72,12 @@ def select(advice: Recommendation, names: Sequence[str] | None) -> tuple[Manifes
         _named(name, advice) for name in dict.fromkeys(names if names is not None else default_targets(advice))
     )
     if not chosen:
-        raise RenderError(f"no target can run this plan: {_all_refusals(advice)}")
+        named = available_targets(advice)
+        raise RenderError(
+            f"no target can run this plan: {_all_refusals(advice)}",
+            allowed=named,
+            remedy=f"where its name is given: {', '.join(named)}" if named else None,
+        )
     _refuse_collisions(chosen)
     return tuple(sorted(chosen, key=lambda one: one.role == "serve"))
 

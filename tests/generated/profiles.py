@@ -84,6 +84,7 @@ def ways(advice: Recommendation) -> dict[str, str]:
         "customization": str(advice.profile.get("customization")),
         "precision": advice.plan.precision or "none",
         "kv_dtype": advice.plan.kv_dtype or "none",
+        "nodes": str(advice.plan.nodes),
     }
 
 

@@ -97,6 +97,7 @@ def write_half(root: Path, seed: int) -> Counter[str]:
     for advice, bundle in bundles(seed):
         key = key_of(bundle)
         (target,) = bundle.targets
+        counts[f"{target} over {advice.plan.nodes} nodes"] += 1
         counts.update([f"target {target}", *(f"{kind} {value}" for kind, value in ways(advice).items())])
         if key not in seen:
             seen.add(key)
@@ -115,6 +116,7 @@ def test_every_engine_provider_and_target_came_up(folders: Path) -> None:
         *(f"target {name}" for name in manifests()),
         *(f"vendor {name}" for name in ("nvidia", "amd", "apple", "none")),
         *(f"lang {name}" for name in ("en", "zh")),
+        *(f"{name} over 2 nodes" for name in ("slurm", "lws", "kserve", "kuberay")),
     }
     assert wanted <= counts.keys(), wanted - counts.keys()
     assert sum(count for name, count in counts.items() if name.startswith("target ")) > 2 * PROJECTS

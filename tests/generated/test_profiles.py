@@ -36,6 +36,7 @@ def test_a_thousand_answers_come_to_every_way() -> None:
     assert seen["vendor"].keys() >= {"nvidia", "amd", "intel", "apple", "none"}
     assert seen["platform"].keys() == {"laptop", "docker", "kubernetes", "bare_metal", "slurm", "None"}
     assert seen["lang"].keys() == {"en", "zh"}
+    assert seen["nodes"].keys() >= {"1", "2"}
     assert seen["customization"].keys() == {"none", "prompting", "retrieval", "adapter", "full_tuning", "None"}
     rare = {f"{name} {value}": count for name, counts in seen.items() for value, count in counts.items() if count < 3}
     assert len(rare) < 12, rare

@@ -47,8 +47,8 @@ def test_every_engine_has_compose(engine: str) -> None:
             ("compose", "tune"),
         ),
         (served("textgen"), ("compose", "native", "airgap"), ("compose",)),
-        (served("vllm", nodes=2), ("lws", "slurm", "kserve", "kuberay"), ("lws",)),
-        (served("sglang", nodes=2), ("lws", "slurm"), ("lws",)),
+        (served("vllm", nodes=2), ("slurm", "lws", "kserve", "kuberay"), ("lws",)),
+        (served("sglang", nodes=2), ("slurm", "lws"), ("lws",)),
         (served("lmdeploy", nodes=2), (), ()),
         (served("lmdeploy", gpu="ascend-910b"), (), ()),
     ],
@@ -167,3 +167,13 @@ def test_two_serving_targets_go_into_two_folders() -> None:
 def test_an_empty_choice_is_refused() -> None:
     with pytest.raises(RenderError, match="no target was named"):
         render(served(), [])
+
+
+def test_a_job_is_made_only_where_it_is_asked_for() -> None:
+    advice = served("vllm", nodes=2).model_copy(update={"profile": {"internet": "no", "platform": "kubernetes"}})
+    assert available_targets(advice) == ("slurm",)
+    assert default_targets(advice) == ()
+    with pytest.raises(RenderError, match="no target can run this plan") as caught:
+        render(advice)
+    assert caught.value.remedy == "where its name is given: slurm"
+    assert render(advice, ["slurm"]).targets == ("slurm",)
