@@ -207,9 +207,19 @@ def test_the_reference_holds_nothing_else(generate: ModuleType):
     assert {path for path, _ in generate.reference()} == set(REFERENCE.iterdir())
 
 
-def test_every_page_is_on_the_index():
-    linked = {(DOCS / link).resolve() for link in LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))}
-    assert {path for path in PAGES if path.parent == DOCS} - linked == {DOCS / "index.md"}
+def linked_from(page: Path) -> list[Path]:
+    return [(page.parent / link).resolve() for link in LINK.findall(page.read_text(encoding="utf-8"))]
+
+
+def test_every_page_is_on_the_index_once():
+    linked = linked_from(DOCS / "index.md")
+    wanted = {path for path in PAGES if path.parent in (DOCS, DOCS / "deploy")} - {DOCS / "index.md"}
+    assert wanted - set(linked) == set()
+    assert [path for path in wanted if linked.count(path) > 1] == []
+
+
+def test_every_page_of_a_deployment_is_linked_where_targets_are_listed():
+    assert {path for path in PAGES if path.parent == DOCS / "deploy"} - set(linked_from(DOCS / "deploy.md")) == set()
 
 
 def test_no_page_names_a_place_on_a_machine():

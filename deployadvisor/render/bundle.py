@@ -20,7 +20,7 @@ from deployadvisor.render.folder import diff_folder, write_folder
 from deployadvisor.render.host import Host
 from deployadvisor.render.loaded import has_place
 from deployadvisor.render.logs import Logs
-from deployadvisor.render.manifest import FileEntry
+from deployadvisor.render.manifest import FileEntry, manifests
 from deployadvisor.render.preflight import requirements_of
 from deployadvisor.render.proof import proof_files
 from deployadvisor.render.record import RECORD, record_of
@@ -48,6 +48,11 @@ class Bundle(Mapping[str, RenderedFile]):
     targets: tuple[str, ...]
     carry: Callable[[Path], Mapping[str, str]] = field(default=lambda _: {}, compare=False)
     """Texts that take in what people and checks wrote into a folder since; never in conflict."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether something is started from the folder, for which the machine can be checked."""
+        return any(manifests()[target].role == "serve" for target in self.targets)
 
     def __getitem__(self, path: str) -> RenderedFile:
         """The file at ``path``."""

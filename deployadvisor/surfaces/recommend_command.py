@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +12,9 @@ from deployadvisor.advise import recommend
 from deployadvisor.recommendation import Recommendation
 from deployadvisor.surfaces import folder_view, options
 from deployadvisor.surfaces.words import WORDS
+
+if TYPE_CHECKING:
+    from deployadvisor.render.bundle import Bundle
 
 _EPILOG = """\b
 Examples:
@@ -46,9 +51,12 @@ def command(
     """Recommend how to run the model of PROFILE (YAML or JSON, - for standard input), and say why."""
     profile = options.read_profile(profile_path, settings)
     advice = recommend(profile, hardware=hardware, rules=rules_folder, overlay=overlays, lang=lang, strict=strict)
+    written = ""
     if out is not None and advice.status == "decided":
-        report = advice.bundle(targets or None, proxy=proxy).write(out, force=force, keep_edits=keep_edits)
+        bundle = advice.bundle(targets or None, proxy=proxy)
+        report = bundle.write(out, force=force, keep_edits=keep_edits)
         options.print_notes(folder_view.notes(out, report))
+        written = _written(advice, bundle, out, len(report.paths))
     if as_json:
         click.echo(advice.to_json(), nl=False)
     elif markdown:
@@ -58,15 +66,17 @@ def command(
 
         for line in view.show(advice):
             click.echo(line)
-        click.echo(_next_step(advice, out, len(report.paths) if out and advice.status == "decided" else 0))
+        click.echo(written or _to_write(advice))
     return options.EXIT_CODES[advice.status]
 
 
-def _next_step(advice: Recommendation, out: Path | None, files: int) -> str:
+def _to_write(advice: Recommendation) -> str:
     words = WORDS[advice.lang]
-    if advice.status != "decided":
-        return ""
-    if out is None:
-        return f"\n  {words['next']}: {words['next_render']}\n"
-    read = words["next_read"].format(folder=out)
-    return f"\n  {words['wrote']} {out}/: {files} {words['files']}.  {words['next']}: {read}\n"
+    return f"\n  {words['next']}: {words['next_render']}\n" if advice.status == "decided" else ""
+
+
+def _written(advice: Recommendation, bundle: Bundle, out: Path, files: int) -> str:
+    words = WORDS[advice.lang]
+    step = words["next_run"] if bundle.serves else words["next_read"]
+    then = step.format(folder=out, quoted=shlex.quote(f"{out}/"))
+    return f"\n  {words['wrote']} {out}/: {files} {words['files']}.  {words['next']}: {then}\n"

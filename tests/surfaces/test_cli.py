@@ -157,6 +157,18 @@ def test_checklist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run(capsys, "checklist", *PUBLIC, "--out", str(path))[0] == 2
 
 
+@pytest.mark.parametrize(("target", "serves"), [(None, True), ("tune", False)])
+def test_what_to_do_with_a_folder_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, target: str | None, serves: bool
+) -> None:
+    out = tmp_path / "my deploy"
+    wanted = ("docs/examples/lab-lora.yaml", "--out", str(out), *(("--target", target) if target else ()))
+    _, shown, _ = run(capsys, "recommend", *wanted)
+    assert f"Next: read {out}/README.md" in shown
+    assert (f"then  deployadvisor checklist --run '{out}/'\n" in shown) is serves
+    assert (f"and {out}/CHECKLIST.md\n" in shown) is not serves
+
+
 def test_probe_prints_and_saves(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "machine.yaml"
     code, out, _ = run(capsys, "probe", "--save", str(path))
