@@ -49,6 +49,9 @@ class Family(Sourced):
     also: tuple[str, ...] = ()
     """Other model types with the same language model, such as the multimodal ones that nest it."""
 
+    built_in: bool = False
+    """Transformers and the engines bring its code and its tokenizer; that of the repositories is not needed."""
+
     mixer: Mixer = "attention"
     mixers: Mapping[str, Mixer] = Field(default_factory=dict)
     """Mixer of each kind of layer, where layers differ."""

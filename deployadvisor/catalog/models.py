@@ -216,7 +216,7 @@ class Model(Sourced):
     quality: Quality | None = None
     quality_basis: str | None = None
     trust_remote_code: bool = False
-    """The repository brings code of its own that engines are told to run."""
+    """The repository brings code of its own that engines must be told to run, as they have none for the model."""
     gguf: Gguf | None = None
     modalities: tuple[str, ...] = ("text",)
 

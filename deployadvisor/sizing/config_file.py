@@ -81,9 +81,11 @@ class ConfigFile:
         return any(source.get(key) is not None for source in (self.document.value, around) for key in _VISION)
 
     @property
-    def has_code(self) -> bool:
-        """Whether the repository brings code of its own."""
-        return any("auto_map" in source for source in (self.document.value, self.values))
+    def needs_code(self) -> bool:
+        """Whether the repository brings code of its own that nothing else has."""
+        family = families().get(self.model_type)
+        brings = any("auto_map" in source for source in (self.document.value, self.values))
+        return brings and not (family and family.built_in)
 
     def where(self, field: str) -> Where:
         """Place of a field, in the language model's part first."""

@@ -75,7 +75,7 @@ def _identity(path: Path, config: ConfigFile) -> dict[str, Any]:
         "on_disk": True,
         "family": config.model_type,
         "architecture": config.architecture(),
-        "trust_remote_code": config.has_code,
+        "trust_remote_code": config.needs_code,
         "modalities": ("text", "image") if config.sees else ("text",),
         "source": (str(path / "config.json"), *_class_defaults(config)),
         "checked_on": datetime.datetime.fromtimestamp(changed, tz=datetime.UTC).date(),

@@ -49,6 +49,15 @@ def test_forty_architectures_are_compared() -> None:
     assert len({row.model_type for row in ROWS}) >= 40
 
 
+@pytest.mark.parametrize("model_type", sorted(name for name, family in families().items() if family.built_in))
+def test_what_is_built_in_loads_without_code_of_the_repository(model_type: str, tmp_path: Path) -> None:
+    named = {"AutoConfig": "configuration_x.Config", "AutoModelForCausalLM": "modeling_x.Model"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "auto_map": named}), encoding="utf-8")
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    assert type(config) is CONFIG_MAPPING[model_type]
+    assert type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_parameters_are_those_of_the_model(row: Row) -> None:
     config = CONFIG_MAPPING[row.model_type](**row.keywords)

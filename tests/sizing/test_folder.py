@@ -261,6 +261,16 @@ def test_half_precision_is_told_from_bf16(folder: Path) -> None:
     assert read_folder(write(folder, LLAMA | {"torch_dtype": None, "dtype": "float16"})).native_format == "fp16"
 
 
+def test_code_of_a_repository_is_not_run_where_the_engines_have_their_own(folder: Path) -> None:
+    config = read_folder(
+        write(folder, DEEPSEEK | {"auto_map": {"AutoConfig": "configuration_deepseek.DeepseekV3Config"}})
+    )
+    assert config.model_type == "deepseek_v3"
+    assert not config.trust_remote_code
+    assert not models()["deepseek-ai/DeepSeek-R1"].trust_remote_code
+    assert models()["moonshotai/Kimi-K2-Instruct"].trust_remote_code
+
+
 def test_remote_code_and_pictures_are_noticed(folder: Path) -> None:
     model = read_folder(write(folder, LLAMA | {"auto_map": {"AutoModel": "modeling.Model"}, "vision_config": {}}))
     assert model.trust_remote_code
