@@ -201,6 +201,13 @@ def test_cancelling_ends_every_process_on_both_nodes(folder: Path, run: Run, ser
     assert "finished" in (folder / "logs" / "engine-1.log").read_text(encoding="utf-8")
 
 
+def test_a_job_that_the_scheduler_ends_did_not_fail(folder: Path, run: Run, serving: list[str]) -> None:
+    run("scancel", serving[0])
+    until(lambda: not running(folder))
+    assert "is told to end" in log(folder)
+    assert "FAIL" not in log(folder)
+
+
 def test_an_answer_that_has_begun_is_finished_when_the_job_is_cancelled(
     folder: Path, run: Run, serving: list[str]
 ) -> None:
@@ -239,6 +246,17 @@ def test_a_node_whose_engine_ends_ends_the_job_and_is_named(folder: Path, run: R
     assert "see logs/engine-1-rank-1.log" in log(folder)
     assert ("out of memory" in log(folder)) is (after == "at its start")
     assert "has ended: tail logs/serve-" in run("./connect.sh").stderr
+
+
+def test_what_is_killed_without_a_word_stands_in_the_log_of_the_step(
+    folder: Path, run: Run, serving: list[str]
+) -> None:
+    (part,) = (number for number, line in processes(folder) if line.startswith("bash") and "rank.sh" in line)
+    os.kill(part, signal.SIGKILL)
+    until(lambda: "FAIL" in log(folder) and not running(folder))
+    assert serving[1] == "one"
+    assert "FAIL  other-nodes has ended: see logs/other-nodes.log" in log(folder)
+    assert "two: task 0: Killed" in log(folder)
 
 
 def test_the_first_node_is_named_when_its_engine_ends(folder: Path, run: Run) -> None:
