@@ -55,7 +55,8 @@ if headless:
             time.sleep(0.1)
     link.sendall(b"here")
     print("connected", flush=True)
-    link.recv(1)  # until the first node goes away
+    while question := link.recv(1):
+        link.sendall(question)
     sys.exit("lost the first node")
 
 listening = socket.create_server(place)
@@ -75,6 +76,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
         time.sleep(float(self.headers.get("slow", 0)))
+        link.sendall(b"?")
+        assert link.recv(1) == b"?"  # no answer without the other node
         self.answer(json.dumps({"own_key": about["own_key"]}))
 
 
