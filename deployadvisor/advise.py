@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,22 +10,18 @@ from pydantic import ValidationError
 
 from deployadvisor import profile as profiles
 from deployadvisor.answer import Answer, answer_to
-from deployadvisor.catalog.engines import engines
 from deployadvisor.catalog.regulations import find_regulation
-from deployadvisor.compatibility import Assessment
+from deployadvisor.cautions import Cautions
 from deployadvisor.documents import Document
 from deployadvisor.errors import CatalogError, DeployAdvisorError, ProfileError, Where, nearest
 from deployadvisor.explanation import Explanation
-from deployadvisor.figures import Plan
 from deployadvisor.hardware.here import machine_for
 from deployadvisor.hardware.machine import Machine
-from deployadvisor.plan import Planned, routes_of
+from deployadvisor.plan import routes_of
 from deployadvisor.profile import Profile
 from deployadvisor.recommendation import Origin, Recommendation, RulesetRef
 from deployadvisor.rulebook import Paths, load_rules
-from deployadvisor.site import cards_of_a_node, left_alone
-from deployadvisor.sizing.cards import Cards
-from deployadvisor.verdict import Bench, Verdict
+from deployadvisor.verdict import Bench
 from deployadvisor.version import __version__
 
 Lang = Literal["en", "zh"]
@@ -126,7 +122,7 @@ def _advice(answer: Answer, lang: Lang) -> Recommendation:
         assumed=(*words.assumed(), *words.planned_with()),
         unknown=tuple(words.unknown()),
         next_question=words.question(),
-        warnings=tuple(_warnings(verdict, planned)),
+        warnings=tuple(Cautions(verdict, planned, lang).all()),
         obligations=tuple(words.duties(verdict.profile.answered("regulations") or ())),
         ruleset=RulesetRef(
             version=rulebook.version,
@@ -138,67 +134,3 @@ def _advice(answer: Answer, lang: Lang) -> Recommendation:
         machine=verdict.machine,
         strict=answer.strict,
     )
-
-
-def _warnings(verdict: Verdict, planned: Planned) -> Iterator[str]:
-    """Things to know before acting: what the probe could not read, licences, gates that hold on an assumption."""
-    for problem in verdict.machine.problems:
-        yield f"{problem.what}: {problem.reason}" + (f" ({problem.remedy})" if problem.remedy else "")
-    wanted, hosted = verdict.profile.model, planned.plan.hosted_model
-    if planned.provider and wanted:
-        yield f"{wanted} was named; {planned.provider} is planned with its own {hosted or 'model of your choice'}"
-    chosen = planned.role.chosen if planned.role else None
-    if chosen is None:
-        return
-    yield from _warnings_on_machines(verdict, planned, chosen)
-
-
-def _warnings_on_machines(verdict: Verdict, planned: Planned, chosen: Assessment) -> Iterator[str]:
-    quality = verdict.profile.answered("quality")
-    if verdict.profile.model is None and quality not in (None, chosen.model.quality):
-        yield f"quality {quality} was wanted; {chosen.model.id} is of class {chosen.model.quality or 'unknown'}"
-    if chosen.model.commercial_use != "yes":
-        note = f": {chosen.model.licence_note}" if chosen.model.licence_note else ""
-        yield f"{chosen.model.id}: commercial use {chosen.model.commercial_use}, licence {chosen.model.licence}{note}"
-    if chosen.model.trust_remote_code:
-        yield f"{chosen.model.id} runs code from its repository (trust_remote_code); review and pin it"
-    yield from _shorter_than_wanted(verdict, planned.plan)
-    for gate in ("its_model", "its_gpu", "its_driver"):
-        if chosen.attributes.get(gate) == "yes" and (text := chosen.explain(gate)):
-            yield text
-    if engines()[chosen.engine.id].licence.startswith("AGPL"):
-        name, licence = chosen.engine.name, chosen.engine.licence
-        yield f"{name} is licensed {licence}: who serves a changed version over a network must offer its source"
-    if chosen.cards and planned.plan.gpus:
-        yield from _warnings_on_cards(verdict, planned.plan, chosen.cards)
-
-
-def _shorter_than_wanted(verdict: Verdict, plan: Plan) -> Iterator[str]:
-    """Requests that the planned context cuts off or refuses."""
-    wanted = verdict.profile.answered("context_tokens")
-    average = sum(verdict.situation.number(name) or 0 for name in ("input_tokens", "output_tokens"))
-    asked = wanted or average
-    if plan.max_model_len and asked > plan.max_model_len:
-        what = "context_tokens" if wanted else "an average request of"
-        yield f"{what} {int(asked):,} was planned for; {plan.model} takes {plan.max_model_len:,} tokens at most"
-
-
-def _warnings_on_cards(verdict: Verdict, plan: Plan, cards: Cards) -> Iterator[str]:
-    """Which cards and machines the plan leaves alone, and what they are good for; what several machines mean."""
-    used = cards_of_a_node(plan)
-    if used < cards.count and not cards.each_free_gib:
-        word = (
-            "slices; start one replica a slice for the others"
-            if cards.slices
-            else "cards; the others are free for replicas"
-        )
-        yield f"the plan uses {used} of {cards.count} {word}"
-    if not plan.rent:
-        yield from left_alone(verdict.machine, cards, used)
-    if plan.nodes < cards.nodes:
-        yield f"the plan uses {plan.nodes} of {cards.nodes} machines; the others are free for replicas"
-    if plan.nodes > 1:
-        yield (
-            f"{plan.nodes} machines hold one copy of the model: when one fails, all of them start anew, and how fast "
-            "they are together depends on the network between them, of which nothing is known"
-        )

@@ -87,8 +87,12 @@ def _numbers(machine: Machine) -> tuple[int, ...]:
     return tuple(card.index for card in numbered_with(machine, group)) if group else ()
 
 
-def left_alone(machine: Machine, cards: Cards, used: int) -> Iterator[str]:
+def left_alone(machine: Machine, cards: Cards, used: int, lang: str = "en") -> Iterator[str]:
     """One sentence on each kind of card that a plan for ``used`` of ``cards`` does not use, and why."""
+    return _left_alone_zh(machine, cards, used) if lang == "zh" else _left_alone(machine, cards, used)
+
+
+def _left_alone(machine: Machine, cards: Cards, used: int) -> Iterator[str]:
     for group in idle_groups(machine, cards):
         stay = "stays" if group.count == 1 else "stay"
         yield f"{group.count}x {group.name} {stay} idle: unequal cards are not pooled"
@@ -97,6 +101,16 @@ def left_alone(machine: Machine, cards: Cards, used: int) -> Iterator[str]:
     if used < cards.count and cards.each_free_gib:
         free = f"{cards.each_free_gib[used - 1]:.1f} GiB free or more, {cards.each_free_gib[used]:.1f} on the next"
         yield f"{_named(cards.numbers(used))} taken, the freest of {cards.count}: {free}"
+
+
+def _left_alone_zh(machine: Machine, cards: Cards, used: int) -> Iterator[str]:
+    for group in idle_groups(machine, cards):
+        yield f"{group.count}x {group.name} 闲置：不同的卡不合在一起用"
+    if cards.unread:
+        yield f"未使用 {numbers_text(cards.unread)} 号卡：读不到它的空闲显存"
+    if used < cards.count and cards.each_free_gib:
+        free = f"空闲不少于 {cards.each_free_gib[used - 1]:.1f} GiB，下一张为 {cards.each_free_gib[used]:.1f}"
+        yield f"使用 {numbers_text(cards.numbers(used))} 号卡，是 {cards.count} 张中最空闲的：{free}"
 
 
 def _named(indexes: tuple[int, ...]) -> str:
