@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from string import Template
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ Data = dict[str, Any]
 
 KEY_FILE, KEY_BESIDE = "/run/secrets/engine_key", "engine-key"
 """Where Prometheus finds the key of an engine that asks for one: in its container, or beside its configuration."""
+TARGETS = "targets.json"
+"""What a job notes for Prometheus, beside its configuration: it would not watch a folder that is not there yet."""
 RULES = ("alert_rules", "kubernetes_alert_rules")
 """Builders of the files with alert rules."""
 DATASOURCE = "prometheus"
@@ -123,8 +125,32 @@ def job(view: View) -> str:
     return view.project if view.on_host else "engine"
 
 
+class MetricsPath(NamedTuple):
+    """Where the proxy of a job hands out the metrics of one replica."""
+
+    name: str
+    path: str
+    upstream: str
+
+
+def metrics_paths(view: View) -> tuple[MetricsPath, ...]:
+    """A path for each replica of a job, whose engines are on loopback of a node; none for other targets."""
+    if not _queued(view) or exported(view) is None:
+        return ()
+    ways = enumerate(Addresses(view).upstreams, start=1)
+    return tuple(MetricsPath(f"engine-{number}", f"/metrics/{number}", way) for number, way in ways)
+
+
+def _queued(view: View) -> bool:
+    return view.serving is not None and view.serving.id == "slurm"
+
+
 def needs_key(view: View) -> bool:
-    """Whether the engine asks for the key before it shows its metrics."""
+    """Whether who reads the metrics needs the key: because the engine asks for it, or the proxy of a job."""
+    return _queued(view) or _engine_asks(view)
+
+
+def _engine_asks(view: View) -> bool:
     return view.engine_checks_key and view.engine.metrics_path not in view.engine.api_key.open_paths
 
 
@@ -138,13 +164,23 @@ def prometheus(view: View) -> Data | None:
         "job_name": job(view),
         "metrics_path": view.engine.metrics_path,
         **key,
-        "static_configs": [{"targets": list(Addresses(view).upstreams)}],
+        **_targets(view),
     }
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": ["alerts.yaml"],
         "scrape_configs": [scraped],
     }
+
+
+def _targets(view: View) -> Data:
+    """Where Prometheus finds the engines: a job notes that each time it begins.
+
+    Prometheus looks into the file itself: a file system of several machines reports no change of another.
+    """
+    if _queued(view):
+        return {"file_sd_configs": [{"files": [TARGETS], "refresh_interval": "30s"}]}
+    return {"static_configs": [{"targets": list(Addresses(view).upstreams)}]}
 
 
 def alerts(view: View) -> tuple[Alert, ...]:

@@ -123,6 +123,11 @@ class Page:
         return monitoring.watched(self.view)
 
     @property
+    def metrics_paths(self) -> tuple[monitoring.MetricsPath, ...]:
+        """Paths of the proxy for the metrics of a job's engines."""
+        return monitoring.metrics_paths(self.view)
+
+    @property
     def metrics_need_key(self) -> bool:
         """Whether Prometheus needs the key of the engine, in a file."""
         return self.watched and monitoring.needs_key(self.view)

@@ -338,3 +338,35 @@ def _case(values: str, expected: list[int]) -> dict[str, Any]:
     }
     series = {"series": 'up{job="support-bot",instance="support-bot-1"}', "values": values}
     return {"interval": "1m", "input_series": [series], "promql_expr_test": [asked]}
+
+
+@pytest.mark.parametrize("engine", ["vllm", "lmdeploy", "sglang", "llama_cpp"])
+def test_a_job_is_watched_like_a_script_but_found_by_what_it_notes(engine: str) -> None:
+    job, script = (render(served(engine), [target]) for target in ("slurm", "shell"))
+    assert rules_of(job, "monitoring/alerts.yaml") == rules_of(script, "monitoring/alerts.yaml")
+    (scraped,) = yaml_of(job, "monitoring/prometheus.yaml")["scrape_configs"]
+    assert scraped["file_sd_configs"] == [{"files": ["targets.json"], "refresh_interval": "30s"}]
+    assert scraped["authorization"] == {"type": "Bearer", "credentials_file": "engine-key"}
+    assert "monitoring/targets.json" in job["serve.sbatch"].text
+    assert "http://127.0.0.1:8080/metrics/1" in job["README.md"].text
+
+
+def test_the_proxy_of_a_job_hands_out_the_metrics_of_each_replica() -> None:
+    bundle = render(served("vllm", cards=4, tensor_parallel=2, replicas=2), ["slurm"])
+    proxy = bundle["proxy/Caddyfile"].text
+    for number in (1, 2):
+        lines = (
+            f"@metrics_{number} path_regexp ^/metrics/{number}$",
+            f"handle @metrics_{number} {{",
+            "\trewrite * /metrics",
+            f"\treverse_proxy {{$ENGINE_{number}}}",
+        )
+        assert "\n\t".join(lines) in proxy
+    assert proxy.index("handle @locked") < proxy.index("@metrics_1")
+
+
+def test_a_job_without_metrics_has_no_way_to_them() -> None:
+    bundle = render(served("transformers"), ["slurm"])
+    assert "@metrics" not in bundle["proxy/Caddyfile"].text
+    assert "targets.json" not in bundle["serve.sbatch"].text
+    assert not [path for path in bundle if path.startswith("monitoring/")]

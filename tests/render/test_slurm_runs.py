@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
@@ -25,6 +27,7 @@ TELLS = ENGINE.replace(
     'json.dumps({"key": key,',
     'json.dumps({"own_key": os.environ["VLLM_API_KEY"], "cards": os.environ["CUDA_VISIBLE_DEVICES"], "key": key,',
 ).replace("import http.server,", "import http.server, os,")
+TELLS = TELLS.replace('self.answer("ok")', 'self.answer(f"asked_at{{path=\\"{self.path}\\"}} 1\\n")')
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,16 @@ def run(folder: Path, variables: dict[str, str]) -> Iterator[Run]:
     started("./cancel.sh")
 
 
+def found(address: str) -> list[tuple[str, str]]:
+    """The engines that a Prometheus has, and whether they are up."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/api/v1/query?query=up", timeout=5) as answer:
+            results = json.loads(answer.read())["data"]["result"]
+    except OSError:
+        return []
+    return [(one["metric"]["instance"], one["value"][1]) for one in results]
+
+
 def until(holds: Callable[[], bool]) -> None:
     for _ in range(120):
         if holds():
@@ -78,6 +91,15 @@ def ask(port: str, key: str) -> tuple[int, str]:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/chat/completions", data=b"{}", headers={"Authorization": f"Bearer {key}"}
     )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the address is ours
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
+
+
+def metrics(port: str, path: str, key: str) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {key}"})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the address is ours
             return answer.status, answer.read().decode()
@@ -106,6 +128,14 @@ def test_it_is_submitted_serves_and_is_ended(folder: Path, run: Run) -> None:
     status, text = ask(port, key)
     answer = json.loads(text)
     assert (status, answer["own_key"], answer["cards"]) == (200, key, "0,1")
+    (target,) = json.loads((folder / "monitoring" / "targets.json").read_text(encoding="utf-8"))
+    assert target == {
+        "targets": ["127.0.0.1:8080"],
+        "labels": {"__metrics_path__": "/metrics/1", "instance": "engine-1"},
+    }
+    assert metrics(port, "/metrics/1", key) == (200, 'asked_at{path="/metrics"} 1\n')
+    assert [metrics(port, path, key)[0] for path in ("/metrics", "/metrics/2", "/metrics/1/")] == [404, 404, 404]
+    assert metrics(port, "/metrics/1", "wrong")[0] == 401
     again = run("./submit.sh")
     assert (again.returncode, again.stderr) == (
         1,
@@ -117,6 +147,39 @@ def test_it_is_submitted_serves_and_is_ended(folder: Path, run: Run) -> None:
     with pytest.raises(urllib.error.URLError):
         ask(port, key)
     assert run("./connect.sh").stderr == "FAIL  nothing was submitted: ./submit.sh\n"
+
+
+def test_a_prometheus_follows_the_job(folder: Path, run: Run, tmp_path: Path) -> None:
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("prometheus is not installed")
+    own = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
+    if not own or ":" in own[0]:
+        pytest.skip("this machine has no address but loopback")
+    with (folder / ".env").open("a", encoding="utf-8") as file:
+        file.write(f"BIND_ADDRESS={own[0]}\n")
+    key = (folder / ".env").read_text(encoding="utf-8").partition("\nAPI_KEY=")[2].split()[0]
+    (folder / "monitoring" / "engine-key").write_text(key, encoding="utf-8")
+    settings = folder / "monitoring" / "prometheus.yaml"
+    settings.write_text(re.sub(r"\b\d\ds\b", "1s", settings.read_text(encoding="utf-8")), encoding="utf-8")
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{one.getsockname()[1]}"
+    words = [
+        f"--config.file={settings}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address={address}",
+    ]
+    with subprocess.Popen([program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as prometheus:
+        try:
+            for _ in range(2):
+                run("./submit.sh")
+                assert run("./connect.sh", "--print").returncode == 0, log(folder)
+                until(lambda: found(address) == [("engine-1", "1")])
+                run("./cancel.sh")
+                until(lambda: found(address) == [("engine-1", "0")])
+        finally:
+            prometheus.terminate()
 
 
 def test_when_its_time_is_nearly_over_it_asks_for_another_turn(folder: Path, run: Run) -> None:
