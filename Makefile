@@ -58,7 +58,7 @@ fresh: $(READY) ## the generated parts of the documentation are current
 	@$(BIN)/python docs/generate.py --check
 
 meta: $(VENV)/.meta ## compare counts and caches with the models that transformers builds (installs PyTorch)
-	@$(PYTEST) -m meta tests/meta
+	@OMP_NUM_THREADS=1 $(PYTEST) -n 2 -m meta tests/meta
 
 $(VENV)/.meta: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[meta]'
@@ -84,7 +84,7 @@ $(VENV)/.e2e: $(READY)
 	@touch $@
 
 slow: $(READY) ## tests that build the wheel or call other programs
-	@$(PYTEST) -n 2 -rs -m "(slow or tool) and not meta and not parsers and not e2e"
+	@$(PYTEST) -n 2 -rs --durations=25 -m "(slow or tool) and not meta and not parsers and not e2e"
 
 hostile: $(READY) ## put ten thousand hostile texts through whole bundles (takes a quarter of an hour)
 	@HOSTILE_BUNDLES=130 $(PYTEST) -n 2 tests/generated/test_hostile.py
