@@ -81,8 +81,8 @@ def disk(asked: Asked) -> Found:
     return found(outcome, free=_gib(free / GIB), needed=_gib(weights.gib), place=place)
 
 
-_SHARED = re.compile(r"nfsd?|lustre|gpfs|ceph|fhgfs|panfs|gfs2?|gfs/gfs2|ocfs2|(k-)?afs|cifs|smb2?|snfs|wekafs|coda")
-"""File systems of several machines, as ``stat`` of GNU coreutils calls them; fhgfs is BeeGFS."""
+_SHARED = re.compile(r"nfs|lustre|gpfs|ceph|fhgfs|panfs|gfs/gfs2|ocfs2|acfs|ibrix|(k-)?afs|cifs|smb2?|snfs|coda")
+"""File systems of several machines, as ``stat`` of GNU coreutils 9.1 calls them; fhgfs is BeeGFS."""
 
 
 def shared_folder(asked: Asked) -> Found:
