@@ -31,6 +31,7 @@ from tests.generated.hostile import hostile_texts, printable
 from tests.generated.words import words_of
 from tests.render import powershell
 from tests.render.factory import ENGINES, hosted, on_system, served, tuned
+from tests.render.nodes import spanning
 
 MANY = 10_000
 BUNDLES = int(os.environ.get("HOSTILE_BUNDLES", "20"))
@@ -138,6 +139,8 @@ def answer(kind: str, model: str) -> Recommendation:
     """A plan of one kind with this model."""
     if kind == "hosted":
         return hosted("openai", hosted_model=model)
+    if kind == "spanning":
+        return spanning("vllm", model=model)
     return (tuned if kind.startswith("tuned") else served)(kind.removeprefix("tuned-"), model=model)
 
 
@@ -162,12 +165,13 @@ def model_like(tame: str, text: str) -> str:
     return f"x{text}x"
 
 
-KINDS = (*ENGINES, "tuned-vllm", "hosted")
+KINDS = (*ENGINES, "tuned-vllm", "hosted", "spanning")
 CASES = [
     (kind, target, tame)
     for kind in KINDS
     for tame in tame_models(kind)
     for target in available_targets(answer(kind, tame))
+    if target != "kuberay"  # holds YAML within YAML, which its own test reads
 ]
 
 
