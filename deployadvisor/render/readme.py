@@ -179,6 +179,13 @@ class Page:
         return replace(self.view, tuned=True).served_name
 
     @property
+    def merged_request(self) -> str | None:
+        """A small request to the merged model, where it is served beside this bundle under another name."""
+        view = self.view
+        renamed = view.tuning and view.composed and self.merged_name != view.served_name
+        return replace(view, tuned=True).chat_request if renamed else None
+
+    @property
     def budget_usd(self) -> float | None:
         """The budget that the gateway keeps to; None where it cannot count."""
         return gateway.budget_usd(self.view) if gateway.counted(self.view) else None

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,15 @@ def test_the_page_serves_the_result_with_files_that_are_there_for_every_later_co
     ]
     assert {name for row in rows for name in row.split(":")} <= bundle.keys()
     assert "docker compose -f" not in bundle["README.md"].text
+
+
+def test_the_smoke_test_asks_for_the_model_that_is_served(tmp_path: Path) -> None:
+    render(tuned("transformers"), ["compose", "tune"]).write(tmp_path / "deploy")
+    script = (tmp_path / "deploy" / "smoke-test.sh").read_text(encoding="utf-8")
+    head = script.partition("pass()")[0]
+    for files, model in (("compose.yaml", "Qwen/Qwen3-8B"), ("compose.yaml:compose.merged.yaml", "/models/model")):
+        (tmp_path / "deploy" / ".env").write_text(f"COMPOSE_FILE={files}\n", encoding="utf-8")
+        (tmp_path / "deploy" / "head.sh").write_text(head + 'printf "%s" "$request"\n', encoding="utf-8")
+        done = subprocess.run(["bash", tmp_path / "deploy" / "head.sh"], capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)["model"] == model
+    assert "compose.merged" not in render(tuned("vllm"), ["compose", "tune"])["smoke-test.sh"].text
