@@ -23,6 +23,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rule_schemas import RULE_SCHEMAS
@@ -168,21 +169,21 @@ def _profile_table(_: str) -> str:
     return _table(("Key", "Values", "Meaning", "Left out"), rows)
 
 
-def _values(entry: dict[str, object]) -> str:
+def _values(entry: dict[str, Any]) -> str:
     """What a key accepts in words, from its JSON Schema; ``unknown`` is said once on the page."""
     kinds = entry.get("anyOf", [entry])
-    return " or ".join(text for kind in kinds if (text := _kind(kind)))  # type: ignore[attr-defined]
+    return " or ".join(text for kind in kinds if (text := _kind(kind)))
 
 
-def _kind(kind: dict[str, object]) -> str:
+def _kind(kind: dict[str, Any]) -> str:
     if "enum" in kind:
-        return " · ".join(f"`{word}`" for word in kind["enum"])  # type: ignore[attr-defined]
+        return " · ".join(f"`{word}`" for word in kind["enum"])
     if kind["type"] in {"integer", "number"}:
         low = kind.get("minimum", kind.get("exclusiveMinimum"))
         noun = "whole number" if kind["type"] == "integer" else "number"
         return f"{noun}, {'more than' if 'exclusiveMinimum' in kind else 'from'} {low:,g} to {kind['maximum']:,.0f}"
     if kind["type"] == "array":
-        inner = _kind(kind["items"])  # type: ignore[arg-type]
+        inner = _kind(kind["items"])
         return f"list of {inner}" if "`" in inner else "list of words"
     return "text" if kind["type"] == "string" and "const" not in kind else ""
 

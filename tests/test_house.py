@@ -64,6 +64,13 @@ def test_functions_are_short() -> None:
     assert statistics.median(lengths.values()) < MAX_MEDIAN_FUNCTION_LINES
 
 
+def test_every_exception_to_a_check_is_argued_on_its_line() -> None:
+    bare = re.compile(r"# (?:noqa|type: ignore)(?:: ?[A-Z0-9, ]+|\[[a-z, -]+\])?\s*$")
+    files = [*MODULES, *(path for folder in ("tests", "docs") for path in (ROOT / folder).rglob("*.py"))]
+    lines = ((path, line) for path in files for line in path.read_text(encoding="utf-8").splitlines())
+    assert [f"{name(path)}: {line.strip()}" for path, line in lines if bare.search(line)] == []
+
+
 def test_the_top_level_is_the_agreed_one() -> None:
     made = {"demo", "dist", "build", "site"}
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,11 @@ FLEET = EXAMPLES / "overlays" / "managed-fleet.yaml"
 LMDEPLOY = EXAMPLES / "overlays" / "lmdeploy-first.yaml"
 HEAD = 'name: acme\nextends: {ruleset: route, version: ">=1.0,<99"}\n'
 
+LaidOver = Callable[[str], Rulebook]
+
 
 @pytest.fixture
-def laid_over(tmp_path: Path):  # type: ignore[no-untyped-def]
+def laid_over(tmp_path: Path) -> LaidOver:
     """Load the shipped rules under an overlay of this text."""
 
     def load(text: str) -> Rulebook:
@@ -124,12 +127,12 @@ SENSITIVE = "terms:\n  sensitive: {replace: yes, reason: Ours is not, means: {da
 STRICTER = "  high_volume: {replace: yes, reason: Ours, source: acme, means: {tokens_per_day: at least 2000000}}\n"
 
 
-def test_an_added_ban_is_not_weaker(laid_over) -> None:  # type: ignore[no-untyped-def]
+def test_an_added_ban_is_not_weaker(laid_over: LaidOver) -> None:
     ban = "constraints: [{id: no-lab, add: yes, forbid: lab, when: {purpose: prototype}, because: Policy.}]\n"
     assert [change.id for change in laid_over(ban).overlays[0].changes] == ["no-lab"]
 
 
-def test_a_hard_rule_cannot_be_relaxed(laid_over) -> None:  # type: ignore[no-untyped-def]
+def test_a_hard_rule_cannot_be_relaxed(laid_over: LaidOver) -> None:
     relaxed = (
         "constraints:\n  - {id: hosted-api-needs-internet, replace: yes, reason: A proxy,\n"
         "     forbid: hosted_api, unless: {internet: yes}, missing: internet}\n"
@@ -141,7 +144,7 @@ def test_a_hard_rule_cannot_be_relaxed(laid_over) -> None:  # type: ignore[no-un
     assert (caught.value.where.line, caught.value.where.column) == (4, 5)
 
 
-def test_a_redefined_term_is_caught_by_the_proof(laid_over) -> None:  # type: ignore[no-untyped-def]
+def test_a_redefined_term_is_caught_by_the_proof(laid_over: LaidOver) -> None:
     """The text of every hard rule stays; what it means does not."""
     with pytest.raises(RulesError) as caught:
         laid_over(SENSITIVE)
@@ -153,7 +156,7 @@ def test_a_redefined_term_is_caught_by_the_proof(laid_over) -> None:  # type: ig
     assert caught.value.exit_code == 2
 
 
-def test_the_place_is_that_of_the_change_that_weakens(laid_over) -> None:  # type: ignore[no-untyped-def]
+def test_the_place_is_that_of_the_change_that_weakens(laid_over: LaidOver) -> None:
     before, after = "terms:\n" + STRICTER + SENSITIVE[7:], SENSITIVE + STRICTER
     lines = []
     for text in (before, after):
@@ -163,7 +166,7 @@ def test_the_place_is_that_of_the_change_that_weakens(laid_over) -> None:  # typ
     assert lines == [5, 4]
 
 
-def test_a_term_made_stricter_is_welcome(laid_over) -> None:  # type: ignore[no-untyped-def]
+def test_a_term_made_stricter_is_welcome(laid_over: LaidOver) -> None:
     text = "terms:\n  sensitive: {replace: yes, reason: Ours is, means: {data_sensitivity: at least internal}}\n"
     route = laid_over(text).route
     decision = evaluate(route, {"data_sensitivity": "internal"})
@@ -185,7 +188,7 @@ def test_an_overlay_cannot_lift_the_ban_of_an_overlay_below_it(tmp_path: Path) -
     assert str(caught.value.where) == f"{above}:3:9"
 
 
-def test_a_mistake_that_shows_in_the_base_names_the_overlay(laid_over) -> None:  # type: ignore[no-untyped-def]
+def test_a_mistake_that_shows_in_the_base_names_the_overlay(laid_over: LaidOver) -> None:
     with pytest.raises(DeployAdvisorError, match='unknown term "high_volume"') as caught:
         laid_over("terms: {high_volume: {remove: yes, reason: Nobody has that}}\n")
     assert caught.value.where.source == "rules/route.yaml"

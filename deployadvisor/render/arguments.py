@@ -13,7 +13,7 @@ from deployadvisor.render.weights import Weights
 
 def container_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
     """The command in a container, on the container's own network."""
-    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "0.0.0.0")  # noqa: S104
+    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "0.0.0.0")  # noqa: S104 - inside
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 
@@ -61,9 +61,14 @@ def _own(
     # TextGen is started by a script that takes the one .gguf file there is.
     if layout.fetch != "gguf":
         yield from _model(engine, place, weights)
-    values = {"served_name": served_name, "host": host, "port": port or engine.port, "backend": plan.backend}
+    values: dict[PlanField, str | int | None] = {
+        "served_name": served_name,
+        "host": host,
+        "port": port or engine.port,
+        "backend": plan.backend,
+    }
     for field, value in values.items():
-        option = engine.flags.get(field)  # type: ignore[call-overload]
+        option = engine.flags.get(field)
         if option is not None and value and not set(option.names) & set(plan.flags):
             yield from (option.names[0], str(value))
 

@@ -84,11 +84,11 @@ def _engine_problems(data: Data, engine: Engine, plan: Plan) -> Iterator[str]:
     engines = {role: templates[part]["spec"]["containers"][0] for role, part in _TEMPLATES.items()}
     for role, container in engines.items():
         words = list(container["args"])
-        wanted = {"nodes": str(templates["size"]), "node_rank": WORKER_INDEX}
+        wanted: dict[PlanField, str] = {"nodes": str(templates["size"]), "node_rank": WORKER_INDEX}
         yield from (
             f"{role}: {field} is {told!r}, not {value!r}"
             for field, value in wanted.items()
-            if (told := _told(engine, field, words)) != value  # type: ignore[arg-type] # both are fields of the plan
+            if (told := _told(engine, field, words)) != value
         )
         if not (_told(engine, "leader", words) or "").startswith(LEADER_ADDRESS):
             yield f"{role}: is not told where the leader is"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from deployadvisor.catalog.engines import PlanField
 from deployadvisor.render.compose_engine import INSIDE, OUTSIDE, bind, command, engine_service, fetch_service
 from deployadvisor.render.compose_monitoring import monitoring_secrets, monitoring_services
 from deployadvisor.render.compose_proxy import proxy_service
@@ -77,9 +78,10 @@ def adapter_arguments(view: View) -> list[str]:
     if not engine.lora.supported or engine.lora.backend not in (None, plan.backend):
         return []
     words: list[str] = []
-    values = {"lora_enable": [], "lora_modules": [f"{view.adapter_name}={IN_CONTAINER / 'adapter'}"]}
+    named = f"{view.adapter_name}={IN_CONTAINER / 'adapter'}"
+    values: dict[PlanField, list[str]] = {"lora_enable": [], "lora_modules": [named]}
     for field, value in values.items():
-        option = engine.flags.get(field)  # type: ignore[call-overload]
+        option = engine.flags.get(field)
         if option is not None and not set(option.names) & set(plan.flags):
             words += [option.names[0], *value]
     return words

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
+from deployadvisor.catalog.engines import PlanField
 from deployadvisor.documents import read
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import CARRIED
@@ -60,8 +61,8 @@ def _starting_values(view: View) -> Data:
     return values if rank is None else {**values, "lora": {**values["lora"], "rank": int(rank)}}
 
 
-def _flag_value(view: View, field: str) -> str | None:
-    option = view.engine.flags.get(field)  # type: ignore[call-overload]
+def _flag_value(view: View, field: PlanField) -> str | None:
+    option = view.engine.flags.get(field)
     flags = view.advice.plan.flags
     names = option.names if option else ()
     return next((value for flag, value in pairwise(flags) if flag in names), None)

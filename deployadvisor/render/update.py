@@ -21,7 +21,7 @@ from deployadvisor.render.changes import Writable, WriteReport, digest, inside
 try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows has no such locks
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment] # a module elsewhere; None says that nothing can be locked
 
 STAGING = ".deployadvisor-update"
 """Folder, inside the one that is updated, for the time of the update."""

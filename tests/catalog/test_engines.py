@@ -72,8 +72,8 @@ class TestImages:
         ("transformers", "5.23.0", 8000, "localhost", True),
         ("ollama", "0.33.0", 11434, "127.0.0.1", True),
         ("textgen", "4.7.3", 5000, "127.0.0.1", False),
-        ("vllm", "0.33.0", 8000, "0.0.0.0", True),  # noqa: S104
-        ("lmdeploy", "0.18.0", 23333, "0.0.0.0", False),  # noqa: S104
+        ("vllm", "0.33.0", 8000, "0.0.0.0", True),
+        ("lmdeploy", "0.18.0", 23333, "0.0.0.0", False),
         ("llama_cpp", "b11151", 8080, "127.0.0.1", False),
         ("sglang", "0.5.23", 30000, "127.0.0.1", False),
     ],

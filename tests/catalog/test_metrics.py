@@ -30,8 +30,8 @@ def test_every_engine_with_a_metrics_path_has_names() -> None:
 
 @pytest.mark.parametrize(("engine", "role", "series"), READ)
 def test_names_as_they_were_read(engine: str, role: str, series: str) -> None:
-    found = {name: metric.series for name, metric in metrics()[engine].names.items()}
-    assert found[role] == series  # type: ignore[index]
+    found: dict[str, str] = {name: metric.series for name, metric in metrics()[engine].names.items()}
+    assert found[role] == series
 
 
 @pytest.mark.parametrize("engine", [*PREFIX, *ON_RAY])

@@ -65,8 +65,8 @@ def test_a_wrong_name_gets_the_nearest() -> None:
 
 
 def test_the_order_starts_with_the_checkpoint_and_never_rises() -> None:
-    for files in ("safetensors", "gguf"):
-        first, *others = precision_order(files)  # type: ignore[arg-type]
+    orders = (precision_order("safetensors"), precision_order("gguf"))
+    for first, *others in orders:
         bits = [precisions()[name].bits_per_weight for name in others]
         assert first == "native"
         assert bits == sorted(bits, reverse=True)

@@ -81,7 +81,7 @@ def test_every_name_for_a_model_is_one_that_the_engine_has(engine: str) -> None:
     registry = registries()[engine]
     assert registry.version == engines()[engine].version
     for speech in speeches().values():
-        named = speech.engines.get(engine)  # type: ignore[call-overload]
+        named = next((parsers for name, parsers in speech.engines.items() if name == engine), None)
         if named is not None:
             assert named.tool_calls is None or named.tool_calls in registry.tool_calls, speech.id
             assert named.reasoning is None or named.reasoning in registry.reasoning, speech.id

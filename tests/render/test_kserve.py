@@ -160,7 +160,7 @@ def test_requests_reach_the_proxy_and_nothing_else(engine: str, files: dict[str,
     assert [port["containerPort"] for port in main["ports"]] == [KSERVE_PORT]
     words = [*main.get("args", ()), *(row.get("value", "") for row in main["env"])]
     assert any(word.startswith("127.0.0.1") for word in words)
-    assert "0.0.0.0" not in words  # noqa: S104 - what must not be there
+    assert "0.0.0.0" not in words
     bundle = render(served(engine), ["kserve"])
     caddyfile = bundle["kserve/proxy/Caddyfile"].text
     assert f"http://:{KSERVE_PORT} {{" in caddyfile

@@ -31,7 +31,7 @@ def test_nothing_listens_beyond_loopback(engine: str) -> None:
     bundle = render(served(engine, gpu="m3-max"), ["native"])
     for path, file in bundle.items():
         # The load test asks a service, wherever that listens; it opens nothing itself.
-        assert "0.0.0.0" not in file.text or path.startswith("verify/")  # noqa: S104
+        assert "0.0.0.0" not in file.text or path.startswith("verify/")
     if engine != "ollama":
         assert "--listen" not in arguments(bundle)
 
@@ -47,9 +47,9 @@ def test_ollama_stays_off_the_cloud_and_keeps_its_context() -> None:
 
 
 def test_the_environment_of_the_plan_does_not_open_the_service() -> None:
-    advice = served("ollama", environment={"OLLAMA_HOST": "0.0.0.0", "OLLAMA_NO_CLOUD": "0"})  # noqa: S104
+    advice = served("ollama", environment={"OLLAMA_HOST": "0.0.0.0", "OLLAMA_NO_CLOUD": "0"})
     start = render(advice, ["native"])["start.sh"].text
-    assert "0.0.0.0" not in start  # noqa: S104
+    assert "0.0.0.0" not in start
     assert "OLLAMA_NO_CLOUD=0" not in start
 
 

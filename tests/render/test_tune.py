@@ -6,6 +6,7 @@ import re
 import runpy
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,16 +109,16 @@ def with_cards(advice: Recommendation, *cards: Accelerator) -> Recommendation:
 
 
 @pytest.fixture
-def common(tmp_path: Path) -> dict[str, object]:
+def common(tmp_path: Path) -> dict[str, Any]:
     bundle = render(served("transformers").model_copy(update={"profile": {"customization": "adapter"}}))
     bundle.write(tmp_path / "deploy")
     return runpy.run_path(str(tmp_path / "deploy" / "tune" / "common.py"))
 
 
-def test_the_examples_are_valid_data(common: dict[str, object]) -> None:
+def test_the_examples_are_valid_data(common: dict[str, Any]) -> None:
     here = common["HERE"]
     assert isinstance(here, Path)
-    conversations = common["read_conversations"](here / "data" / "train.jsonl")  # type: ignore[operator]
+    conversations = common["read_conversations"](here / "data" / "train.jsonl")
     assert [message["role"] for message in conversations[0]] == ["system", "user", "assistant"]
     assert len(conversations) == 2
 
@@ -134,11 +135,11 @@ def test_the_examples_are_valid_data(common: dict[str, object]) -> None:
         ),
     ],
 )
-def test_wrong_data_is_named_by_line(common: dict[str, object], tmp_path: Path, line: str, words: str) -> None:
+def test_wrong_data_is_named_by_line(common: dict[str, Any], tmp_path: Path, line: str, words: str) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(f"\n{line}\n", encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
-        common["read_conversations"](path)  # type: ignore[operator]
+        common["read_conversations"](path)
     assert str(caught.value).startswith(f"{path}:2: ")
     assert words in str(caught.value)
 

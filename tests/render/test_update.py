@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,12 +192,12 @@ def cut(new: Bundle, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
     real = os.replace
 
-    def replace(*args: object, **options: object) -> None:
+    def replace(*args: Any, **options: Any) -> None:
         nonlocal calls
         calls += 1
         if calls > 4:
             raise Killed
-        real(*args, **options)  # type: ignore[arg-type]
+        real(*args, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", replace)

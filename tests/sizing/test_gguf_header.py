@@ -91,8 +91,9 @@ def test_another_alignment(path: Path) -> None:
 
 
 def test_all_kinds_of_numbers(path: Path) -> None:
+    values: dict[int, tuple[str, float]]
     values = {0: ("B", 255), 1: ("b", -1), 2: ("H", 65535), 3: ("h", -2), 4: ("I", 2**32 - 1), 5: ("i", -3)}
-    values |= {6: ("f", 0.5), 10: ("Q", 2**64 - 1), 11: ("q", -(2**63)), 12: ("d", 1e300)}  # type: ignore[dict-item]
+    values |= {6: ("f", 0.5), 10: ("Q", 2**64 - 1), 11: ("q", -(2**63)), 12: ("d", 1e300)}
     keys = [text(str(kind)) + struct.pack(f"<I{layout}", kind, item) for kind, (layout, item) in values.items()]
     keys += [
         text(f"[{kind}]") + array(kind, [struct.pack(f"<{one}", item)] * 2) for kind, (one, item) in values.items()

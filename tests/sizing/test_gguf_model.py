@@ -20,7 +20,7 @@ from deployadvisor.sizing.gguf_header import read_gguf
 from deployadvisor.sizing.gguf_model import read_gguf_model
 from tests.sizing.writers import Described, array, write_gguf, write_split_gguf
 
-Metadata = dict[str, object]
+Metadata = dict[str, Any]
 
 LLAMA: Metadata = {
     "block_count": 32,
@@ -88,7 +88,7 @@ def metadata_of(architecture: str, keys: Metadata) -> Metadata:
 
 def write(folder: Path, architecture: str, keys: Metadata, tensors: Described | None = None) -> Path:
     embedding = {"token_embd.weight": ("F16", (keys.get("embedding_length", 8), 1000))}
-    return write_gguf(folder / "m.gguf", metadata_of(architecture, keys), tensors or embedding)  # type: ignore[arg-type]
+    return write_gguf(folder / "m.gguf", metadata_of(architecture, keys), tensors or embedding)
 
 
 def read(folder: Path, architecture: str, keys: Metadata, tensors: Described | None = None) -> Model:

@@ -93,7 +93,7 @@ def value(item: object) -> bytes:
         kind = next((kind for kind, one in ((_BOOL, bool), (_TEXT, str)) if item and isinstance(item[0], one)), _I32)
         return array(kind, [_packed(kind, each) for each in item])
     kind = next(kind for kind, one in _KINDS if isinstance(item, one))
-    if kind == _U32 and item >= 2**32:  # type: ignore[operator]
+    if kind == _U32 and isinstance(item, int) and item >= 2**32:
         kind = _U64
     return struct.pack("<I", kind) + _packed(kind, item)
 
@@ -140,5 +140,5 @@ def write_split_gguf(folder: Path, metadata: Mapping[str, object], parts: Sequen
     for number, tensors in enumerate(parts):
         split = {"split.no": number, "split.count": count, "split.tensors.count": total}
         path = folder / f"m-{number + 1:05}-of-{count:05}.gguf"
-        write_gguf(path, (metadata if number == 0 else {}) | split, tensors)  # type: ignore[operator]
+        write_gguf(path, {**(metadata if number == 0 else {}), **split}, tensors)
     return folder / f"m-00001-of-{count:05}.gguf"
