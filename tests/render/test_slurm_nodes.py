@@ -38,6 +38,8 @@ about = {
     "address": os.environ["VLLM_HOST_IP"],
     "cards": os.environ["CUDA_VISIBLE_DEVICES"],
     "offline": os.environ["HF_HUB_OFFLINE"],
+    "home": os.environ["HF_HOME"],
+    "cores": os.environ.get("SLURM_CPUS_PER_TASK"),
     "interfaces": [os.environ.get(f"{one}_SOCKET_IFNAME") for one in ("NCCL", "GLOO")],
     "own_key": os.environ.get("VLLM_API_KEY"),
     "variables": " ".join(os.environ.values()),
@@ -176,6 +178,7 @@ def test_two_nodes_become_one_engine_behind_the_proxy_of_the_first(
     for one in (first, second):
         assert (one["address"], one["cards"], one["offline"]) == ("127.0.0.1", "0,1", "1")
         assert one["interfaces"] == [None, None]
+        assert (one["home"], one["cores"]) == (f"{folder}/cache/huggingface", "4")
     shown = run("squeue", "--noheader", "--format=%D %m %C %b", f"--jobs={job}").stdout.split()
     assert shown == ["2", "32G", "8", "gres:gpu:2"]
     assert "connected" in (folder / "logs" / "engine-1-rank-1.log").read_text(encoding="utf-8")
