@@ -23,6 +23,7 @@ Role = Literal[
     "preempted",
     "finished",
     "failed",
+    "engines",
 ]
 
 

@@ -90,7 +90,7 @@ class Addresses:
     def metrics_port(self) -> int:
         """Port at which the proxy of a pod hands out the metrics, or 0 where there are none without the key."""
         view, engine = self.view, self.view.engine
-        if not view.in_pod or view.behind_router or view.on_ray or engine.metrics_path is None:
+        if not view.in_pod or view.on_ray or engine.metrics_path is None:
             return 0
         shut = view.engine_checks_key and engine.metrics_path not in engine.api_key.open_paths
         return 0 if shut else POD_METRICS_PORT

@@ -69,6 +69,7 @@ BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "kubernetes_network_policy": kubernetes_network.network_policy,
     "kubernetes_placement": kubernetes.placement,
     "kubernetes_pod_monitor": kubernetes_monitoring.pod_monitor,
+    "kubernetes_router_monitor": kubernetes_monitoring.router_monitor,
     "kubernetes_scaling": kubernetes.scaling,
     "kubernetes_service": kubernetes_network.service,
     "kubernetes_service_account": kubernetes.service_account,

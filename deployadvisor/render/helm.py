@@ -217,10 +217,11 @@ def proxy_deployment(view: View) -> Data:
 
 
 def proxy_policy(view: View) -> Data:
-    """In: labelled pods. Out: names, and the router."""
+    """In: labelled pods, at the API or at the router's metrics. Out: names, and the router."""
     way = {"to": [_pods(router_labels(view))], "ports": _tcp(PORT)}
     coming = {"from": [_pods(client_label(view.cluster_name))], "ports": _tcp("http")}
-    return policy(view, "", view.workload.answering, ingress=[coming], egress=[dns(), way])
+    reading = {"from": [_pods(scraper_label(view.cluster_name))], "ports": _tcp("metrics")}
+    return policy(view, "", view.workload.answering, ingress=[coming, reading], egress=[dns(), way])
 
 
 def router_policy(view: View) -> Data:

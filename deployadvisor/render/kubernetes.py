@@ -24,6 +24,7 @@ NOT_APPLIED = (
     PLACEMENT,
     "scaling-keda.yaml",
     "pod-monitor.yaml",
+    "router-monitor.yaml",
     "alert-rules.yaml",
     "names.yaml",
     "route.yaml",

@@ -28,17 +28,30 @@ def pod_monitor(view: View) -> Data | None:
     # Behind the chart's router the engine shows its metrics itself, and each pod of Ray has what runs in it.
     without_proxy = view.behind_router or view.on_ray
     pods = view.workload.pods if without_proxy else view.workload.answering
+    return _monitor(view, meta(view), pods, CHART_PORT if view.behind_router else "metrics")
+
+
+def router_monitor(view: View) -> Data | None:
+    """The metrics of the chart's router, which the proxy hands out: its own port has paths that act without a key."""
+    if monitoring.exported(view) is None:
+        return None
+    # The router uses names of the engine for numbers of its own, so that its job must be another.
+    job = {"action": "replace", "targetLabel": "job", "replacement": monitoring.router_job(view)}
+    return _monitor(view, meta(view, "-router"), view.workload.answering, "metrics", job)
+
+
+def _monitor(view: View, metadata: Data, pods: dict[str, str], port: str, *changes: Data) -> Data:
     named = {"action": "replace", "sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "instance"}
     scraped = {
-        "port": CHART_PORT if view.behind_router else "metrics",
+        "port": port,
         "path": view.engine.metrics_path,
         "interval": "15s",
-        "relabelings": [named],
+        "relabelings": [named, *changes],
     }
     return {
         "apiVersion": API_VERSION,
         "kind": "PodMonitor",
-        "metadata": meta(view),
+        "metadata": metadata,
         "spec": {
             "jobLabel": _INSTANCE,
             "selector": {"matchLabels": pods},

@@ -36,7 +36,7 @@ DATASOURCE = "prometheus"
 
 _TROUBLES = {"en": "README.md#when-something-breaks", "zh": "README.md#出问题时"}
 _NAME = re.compile(r"[a-z]+:[a-z0-9_]+|\bray_[a-z0-9_]+")
-_ON_RAY = "vllm_on_ray"
+_ON_RAY, _ROUTER = "vllm_on_ray", "vllm_router"
 _WIDTH, _HEIGHT, _COLUMNS = 12, 8, 2
 
 
@@ -107,9 +107,9 @@ def _within_reach(view: View) -> bool:
     return not view.in_pod or bool(Addresses(view).metrics_port)
 
 
-def named_by(view: View) -> str:
-    """Whose names the metrics have: those of Ray, where Ray hands them out."""
-    return _ON_RAY if view.on_ray else view.engine.id
+def named_by(view: View) -> tuple[str, ...]:
+    """Whose names the metrics have: those of Ray, where Ray hands them out, and those of a router too."""
+    return (_ON_RAY if view.on_ray else view.engine.id, *((_ROUTER,) if view.behind_router else ()))
 
 
 def watched(view: View) -> bool:
@@ -143,6 +143,11 @@ def metrics_paths(view: View) -> tuple[MetricsPath, ...]:
 
 def _queued(view: View) -> bool:
     return view.serving is not None and view.serving.id == "slurm"
+
+
+def router_job(view: View) -> str:
+    """The name of what the chart's router says."""
+    return f"{job(view)}-router"
 
 
 def needs_key(view: View) -> bool:
@@ -283,11 +288,11 @@ def provider(view: View) -> Data | None:
     return {"apiVersion": 1, "providers": [folder]}
 
 
-def check_queries(engine: str, data: Any) -> Iterator[str]:
-    """Metrics in the queries of a rendered file that the engine does not export."""
-    known = {metric.series for metric in metrics()[engine].names.values()}
+def check_queries(exporters: tuple[str, ...], data: Any) -> Iterator[str]:
+    """Metrics in the queries of a rendered file that nobody exports."""
+    known = {metric.series for one in exporters for metric in metrics()[one].names.values()}
     found = _NAME.findall(json.dumps([*_expressions(data)]))
-    yield from (f"{engine} exports no metric {name}" for name in dict.fromkeys(found) if name not in known)
+    yield from (f"{exporters[0]} exports no metric {name}" for name in dict.fromkeys(found) if name not in known)
 
 
 def _expressions(value: Any) -> Iterator[str]:
@@ -307,7 +312,10 @@ def _filled(expr: str, values: Mapping[str, str]) -> str | None:
 
 
 def _series(found: Metrics, view: View) -> Mapping[str, str]:
-    return {role: _selector(metric, job(view)) for role, metric in found.names.items()}
+    beside = metrics()[_ROUTER].names if view.behind_router else {}
+    asked = [*((role, one, job(view)) for role, one in found.names.items())]
+    asked += [(role, one, router_job(view)) for role, one in beside.items()]
+    return {role: _selector(one, name) for role, one, name in asked}
 
 
 def _selector(metric: Metric, name: str) -> str:

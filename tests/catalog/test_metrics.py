@@ -17,6 +17,7 @@ READ = [
     ("sglang", "waiting", "sglang:num_queue_reqs"),
     ("sglang", "failed", "sglang:num_aborted_requests_total"),
     ("llama_cpp", "waiting", "llamacpp:requests_deferred"),
+    ("vllm_router", "engines", "vllm:healthy_pods_total"),
     ("vllm_on_ray", "waiting", "ray_vllm_num_requests_waiting"),
     ("vllm_on_ray", "next_token", "ray_vllm_request_time_per_output_token_seconds_bucket"),
     ("vllm_on_ray", "finished", "ray_vllm_request_success_total"),
@@ -25,7 +26,7 @@ READ = [
 
 def test_every_engine_with_a_metrics_path_has_names() -> None:
     assert {name for name, engine in engines().items() if engine.metrics_path} == set(PREFIX)
-    assert set(metrics()) == {*PREFIX, *ON_RAY}
+    assert set(metrics()) == {*PREFIX, *ON_RAY, "vllm_router"}
 
 
 @pytest.mark.parametrize(("engine", "role", "series"), READ)

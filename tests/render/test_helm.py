@@ -301,6 +301,10 @@ def test_helm_makes_of_the_values_what_is_meant(name: str, tmp_path: Path) -> No
     ours = with_chart(found, "support-bot")["values.yaml"]["spec"]["template"]
     theirs = engine["spec"]["template"]
     assert ours["metadata"]["labels"].items() <= theirs["metadata"]["labels"].items()
+    watched = found["pod-monitor.yaml"]["spec"]
+    assert watched["selector"]["matchLabels"].items() <= theirs["metadata"]["labels"].items()
+    named = {port["name"] for one in theirs["spec"]["containers"] for port in one["ports"]}
+    assert watched["podMetricsEndpoints"][0]["port"] in named
     (mine,), (container,) = ours["spec"]["containers"], theirs["spec"]["containers"]
     for part in ("image", "resources", "securityContext"):
         assert container[part] == mine[part]

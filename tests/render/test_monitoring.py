@@ -83,12 +83,12 @@ def test_every_query_names_a_metric_of_the_engine(engine: str) -> None:
     assert named <= known
     assert len(named) >= 4
     assert all("$" not in query for query in queries)
-    assert not list(check_queries(engine, dashboard))
+    assert not list(check_queries((engine,), dashboard))
 
 
 def test_a_metric_that_does_not_exist_is_found() -> None:
     wrong = {"panels": [{"targets": [{"expr": "rate(vllm:num_request_waiting[5m]) or vllm:kv_cache_usage_perc"}]}]}
-    assert list(check_queries("vllm", wrong)) == ["vllm exports no metric vllm:num_request_waiting"]
+    assert list(check_queries(("vllm",), wrong)) == ["vllm exports no metric vllm:num_request_waiting"]
 
 
 def test_panels_stand_beside_each_other_and_take_any_data_source() -> None:

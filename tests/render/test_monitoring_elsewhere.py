@@ -125,9 +125,9 @@ def test_whoever_reads_metrics_is_let_in_there_and_nowhere_else(cluster: tuple[R
         if {"podSelector": {"matchLabels": reader}} in rule["from"]
         for port in rule["ports"]
     ]
-    ((selected, port),) = opened
-    assert selected.items() <= pod["metadata"]["labels"].items()
+    (port,) = (port for selected, port in opened if selected.items() <= pod["metadata"]["labels"].items())
     assert port in (endpoint["port"], number)
+    assert len(opened) == (2 if target == "helm" else 1), "engine and router, or the proxy alone"
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "Support bot", "客服", "x" * 80])
@@ -219,7 +219,47 @@ def test_in_a_cluster_they_are_those_of_kubectl(name: str, lang: str) -> None:
     rows = alert_rows(bundle, rules_of(bundle, f"{target}/alert-rules.yaml"))
     assert not [row for row in rows if "docker" in row or "compose" in row or "$" in row]
     assert "kubectl" in rows[0]
-    assert f"{target}/{file}`" in rows[2]
+    (cache,) = (row for row in rows if "`CacheNearlyFull`" in row)
+    assert f"{target}/{file}`" in cache
+
+
+# The router of the production stack
+
+
+def test_the_routers_metrics_are_a_job_of_their_own_behind_the_proxy() -> None:
+    bundle = render(served("vllm"), ["helm"])
+    monitor = yaml_of(bundle, "helm/router-monitor.yaml")
+    assert faults(monitor) == []
+    assert "router-monitor.yaml" not in yaml_of(bundle, "helm/kustomization.yaml")["resources"]
+    spec = monitor["spec"]
+    (pod,) = (
+        one
+        for one in pods_of(bundle, "helm")
+        if spec["selector"]["matchLabels"].items() <= one["metadata"]["labels"].items()
+    )
+    (proxy,) = pod["spec"]["containers"]
+    assert proxy["name"] == "proxy"
+    (endpoint,) = spec["podMetricsEndpoints"]
+    (number,) = (port["containerPort"] for port in proxy["ports"] if port["name"] == endpoint["port"])
+    caddyfile = bundle["helm/proxy/Caddyfile"].text
+    site = caddyfile[caddyfile.index(f"http://:{number} {{") :]
+    assert "@metrics path /metrics\n" in site
+    assert "reverse_proxy support-bot-router-service:80" in site
+    assert "API_KEY" not in site
+    job = {"action": "replace", "targetLabel": "job", "replacement": "support-bot-router"}
+    assert job in endpoint["relabelings"]
+    rules = rules_of(bundle, "helm/alert-rules.yaml")
+    asked = rules.pop("RouterFindsNoEngine")["expr"]
+    assert asked.count('vllm:healthy_pods_total{job="support-bot-router"}') == 2
+    assert not [one for one in rules.values() if "router" in one["expr"]]
+    assert "-f helm/alert-rules.yaml -f helm/router-monitor.yaml" in bundle["README.md"].text
+
+
+def test_elsewhere_there_is_no_router_to_watch() -> None:
+    for advice, target in ((served("vllm"), "kubernetes"), ON_RAY[:2]):
+        bundle = render(advice, [target])
+        assert "RouterFindsNoEngine" not in rules_of(bundle, f"{target}/alert-rules.yaml")
+        assert f"{target}/router-monitor.yaml" not in bundle
 
 
 # Ray
