@@ -14,6 +14,7 @@ _GROUP_OR_OTHERS = re.compile(r"^-...(?!------)")
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _UNKNOWN_IMAGE = re.compile(r"no such manifest|manifest unknown|not found|denied|unauthorized", re.IGNORECASE)
 _TOKEN_FILE = ".cache/huggingface/token"  # noqa: S105 - where the token lies, not the token
+_IMAGE_NAMES = re.compile(r"^ *- name: (\S+)\n *newName: (\S+)$", re.MULTILINE)
 RESOURCES = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 """What a cluster calls the cards of each maker."""
 
@@ -152,6 +153,16 @@ def kubectl(asked: Asked) -> Found:
     if said in ("yes", "no"):
         return found("answers" if said == "yes" else "forbidden")
     return found("silent", words=words_of(answer))
+
+
+def closed_registry(asked: Asked) -> Found:
+    """Whether the images of the pods have the name of a registry before their own."""
+    file = asked.needs.registry_file or ""
+    text = asked.system.text(asked.path(file))
+    if text is None:
+        return found("absent", file=file)
+    rows = _IMAGE_NAMES.findall(text)
+    return found("named" if rows and all(new.endswith(f"/{name}") for name, new in rows) else "unnamed", file=file)
 
 
 def cluster_cards(asked: Asked) -> Found:

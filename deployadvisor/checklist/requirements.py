@@ -80,6 +80,8 @@ class Requirements:
     unit: str | None = None
     """Unit of systemd that runs the service; None without systemd."""
     replicas: int = 1
+    registry_file: str | None = None
+    """File that names the registry of a closed cluster; None where images come from where they are published."""
     shared_folder: bool = False
     """Other machines must see the folder too."""
     open_files: bool = False

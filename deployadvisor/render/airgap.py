@@ -17,6 +17,7 @@ from deployadvisor.hardware.machine import value_of
 from deployadvisor.render.compose import services_of, whole_file
 from deployadvisor.render.compose_engine import INSIDE, SETUP, bind
 from deployadvisor.render.compose_monitoring import monitoring_secrets
+from deployadvisor.render.kubernetes_pod import whole_pod
 from deployadvisor.render.loaded import OFFLINE
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import CARRIED
@@ -31,7 +32,7 @@ _DEFAULT_QUANT = "Q4_K_M"  # what llama.cpp and Ollama take where a repository i
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image to carry, under the tag that ``compose.yaml`` names."""
+    """One image to carry, under the tag that the other files name."""
 
     name: str
     digest: str
@@ -39,6 +40,7 @@ class Image:
     origin: str
     """``pull`` or ``build``."""
     service: str
+    """The service or container that runs it."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,23 @@ class Airgap:
 
     @cached_property
     def images(self) -> tuple[Image, ...]:
-        """Every image of the bundle once, with the first service that runs it."""
+        """Every image of the bundle once, with the first that runs it."""
         found: dict[str, Image] = {}
-        for name, service in services_of(self.view).items():
+        for name, service in _runs(self.view):
             tag, _, digest = service["image"].partition("@")
             origin = "build" if "build" in service else "pull"
             found.setdefault(tag, Image(tag, digest or "unknown", origin, name))
         return tuple(found.values())
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Names of the images without their tags, as Kustomize looks for them."""
+        return tuple(dict.fromkeys(one.name.rpartition(":")[0] for one in self.images))
+
+    @property
+    def setup(self) -> str:
+        """Folder with what the engine's image runs."""
+        return "kubernetes/engine" if self.view.in_pod else "engine"
 
     @property
     def engine_image(self) -> str:
@@ -122,6 +134,21 @@ def weights_list(view: View) -> Data:
     }
 
 
+def registry(view: View) -> Data:
+    """The names of the images in the registry of the closed side; ``import.sh`` puts that in."""
+    named = [{"name": one, "newName": one} for one in Airgap(view).repositories]
+    return {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", "images": named}
+
+
+def _runs(view: View) -> Iterator[tuple[str, Data]]:
+    """What runs an image: services of Compose, or containers of the pod."""
+    if not view.in_pod:
+        yield from services_of(view).items()
+        return
+    pod = whole_pod(view)
+    yield from ((one["name"], one) for one in (*pod["initContainers"], *pod["containers"]))
+
+
 def _stays(view: View, name: str) -> bool:
     """What fetches is left behind, but Ollama still makes its model of a local file."""
     return name != "fetch" or view.source.is_local
@@ -159,7 +186,7 @@ def _engine(view: View, service: Data) -> Data:
 
 def check_airgap(data: Data, images: str) -> Iterator[str]:
     """What would ask somebody for something, and what would be missing: for ``compose.yaml`` and ``images.txt``."""
-    listed = {line.split()[0] for line in images.splitlines() if line and not line.startswith("#")}
+    listed = _listed(images)
     for name, service in data["services"].items():
         if service.get("pull_policy") != "never":
             yield f"service {name} may pull its image"
@@ -167,3 +194,18 @@ def check_airgap(data: Data, images: str) -> Iterator[str]:
             yield f"service {name} is built, which needs the internet"
         if service["image"] not in listed:
             yield f"image {service['image']} is not in airgap/images.txt"
+
+
+def check_closed_cluster(deployment: Data, component: Data, images: str) -> Iterator[str]:
+    """What a closed cluster would pull from nowhere: images that are not carried, or not renamed for its registry."""
+    renamed = {one["name"] for one in component["images"]}
+    pod = deployment["spec"]["template"]["spec"]
+    for one in (*pod["initContainers"], *pod["containers"]):
+        if one["image"] not in _listed(images):
+            yield f"image {one['image']} is not in airgap/images.txt"
+        if one["image"].rpartition(":")[0] not in renamed:
+            yield f"image {one['image']} would not come from the registry of the closed side"
+
+
+def _listed(images: str) -> set[str]:
+    return {line.split()[0] for line in images.splitlines() if line and not line.startswith("#")}

@@ -32,6 +32,7 @@ from deployadvisor.render.view import View
 
 BUILDERS: Mapping[str, Callable[[View], Any]] = {
     "airgap_compose": airgap.compose_file,
+    "airgap_registry": airgap.registry,
     "airgap_weights": airgap.weights_list,
     "compose": compose.compose_file,
     "prometheus": monitoring.prometheus,

@@ -38,7 +38,8 @@ def check_kustomization(data: Data, paths: frozenset[str], resources: frozenset[
     """Files that are named but not there, and ``resources`` that are there but not named."""
     generated = (path for one in data.get("configMapGenerator", ()) for path in one["files"])
     patches = (one["path"] for one in data.get("patches", ()))
-    for path in (*data["resources"], *patches, *generated):
+    components = (f"{one}/kustomization.yaml" for one in data.get("components", ()))
+    for path in (*data["resources"], *components, *patches, *generated):
         if path not in paths:
             yield f"{path} is not a file of the folder"
     yield from (f"{path} is not applied" for path in sorted(resources - set(data["resources"])))

@@ -11,7 +11,7 @@ from deployadvisor.render.kubernetes_names import selector
 from deployadvisor.render.kubernetes_network import meta
 from deployadvisor.render.kubernetes_pod import ENGINE_FILES, PROXY_CONFIG, pod_template
 from deployadvisor.render.kubernetes_sizes import sizes_of
-from deployadvisor.render.loaded import PEOPLE_S, has_place, is_loaded
+from deployadvisor.render.loaded import PEOPLE_S, has_place, is_closed, is_loaded
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.view import View
 
@@ -19,6 +19,9 @@ Data = dict[str, Any]
 
 KUSTOMIZATION = "kustomization.yaml"
 PLACEMENT = "placement.yaml"
+REGISTRY = "registry"
+"""Folder of the component that puts the registry of a closed cluster before the names of images."""
+
 NOT_APPLIED = (
     KUSTOMIZATION,
     PLACEMENT,
@@ -30,6 +33,7 @@ NOT_APPLIED = (
     "route.yaml",
     "route-ingress.yaml",
     "values.yaml",
+    f"{REGISTRY}/{KUSTOMIZATION}",
 )
 """Files beside those that are applied: what ties them together, a patch, and what waits for a decision."""
 
@@ -135,6 +139,7 @@ def kustomization(view: View) -> Data:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [_inside(one, view) for one in files if _is_resource(one, view)],
+        **({"components": [REGISTRY]} if is_closed(view.serving, view.advice) else {}),
         "patches": [{"path": PLACEMENT}],
         "configMapGenerator": [
             {"name": f"{view.cluster_name}-{part}", "files": _members(files, part, view)}

@@ -52,9 +52,14 @@ def pod_template(view: View) -> Data:
 
 
 def _pod(view: View) -> Data:
-    sizes = sizes_of(view.advice, view.engine)
-    whole = pod_with(view, [engine_container(view, sizes), proxy(view)], volumes(view, sizes))
+    whole = whole_pod(view)
     return by_tag(whole) if is_closed(view.serving, view.advice) else whole
+
+
+def whole_pod(view: View) -> Data:
+    """The pod with its images as the catalogue pins them."""
+    sizes = sizes_of(view.advice, view.engine)
+    return pod_with(view, [engine_container(view, sizes), proxy(view)], volumes(view, sizes))
 
 
 def pod_with(view: View, containers: list[Data], mounted: list[Data]) -> Data:

@@ -62,12 +62,17 @@ class Loading:
     @property
     def carried(self) -> bool:
         """Whether the weights are fetched elsewhere and carried to the cluster's side."""
-        return self.closed and not self.view.source.is_local
+        return is_carried(self.view)
 
     @property
     def store(self) -> bool:
         """Whether what is loaded is a store of Ollama, with the model in it."""
         return self.carried and self.view.engine.id == "ollama"
+
+
+def is_carried(view: View) -> bool:
+    """Whether the weights are fetched elsewhere and carried to the closed side of a cluster."""
+    return is_closed(view.serving, view.advice) and not view.source.is_local
 
 
 def weights_of(view: View) -> Weights:
@@ -80,6 +85,8 @@ def has_place(entry: FileEntry, view: View) -> bool:
     """Whether a file is for weights that come the way they do here."""
     if entry.closed and not is_closed(view.serving, view.advice):
         return False
+    if entry.weights == "carried":
+        return is_carried(view)
     return entry.weights is None or (entry.weights == "loaded") == is_loaded(view)
 
 

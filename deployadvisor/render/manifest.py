@@ -54,8 +54,8 @@ class FileEntry(Part):
     """Only for these engines; empty means for all."""
     proxy: Proxy | None = None
     """Only with this proxy."""
-    weights: Literal["fetched", "loaded"] | None = None
-    """Only where pods fetch their weights, or where a script loads them into the volume."""
+    weights: Literal["fetched", "loaded", "carried"] | None = None
+    """Only where pods fetch their weights, where a script loads them, or where those were carried over."""
     closed: bool = False
     """Only for a cluster without internet."""
     keeps_logs: bool = False

@@ -15,11 +15,12 @@ from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.addresses import Addresses
 from deployadvisor.render.artefacts import BUILDERS
 from deployadvisor.render.host import Host
-from deployadvisor.render.loaded import has_place
+from deployadvisor.render.loaded import has_place, is_closed, is_loaded
 from deployadvisor.render.manifest import FileEntry
 from deployadvisor.render.targets import chosen_proxy, select
 from deployadvisor.render.view import View
 
+_REGISTRY = "kubernetes/registry/kustomization.yaml"
 _COMPILERS = ("git", "cmake", "c++")
 _HOST_PROGRAMS = ("curl", "tar", "sha512sum", "setsid")
 _DESKTOP_PROGRAMS = {"ollama": ("ollama",), "llama_cpp": ("llama-server",), "textgen": ("python3", "curl", "tar")}
@@ -67,11 +68,12 @@ class _Needs:
             secrets=tuple(dict.fromkeys(self._secrets())) if self.place == "cluster" else (),
             images=images,
             registries=tuple(dict.fromkeys(map(registry_of, images))),
-            hubs=() if view.hosted or view.weights.is_local else (self._hub(),),
+            hubs=() if view.hosted or view.weights.is_local or is_loaded(view) else (self._hub(),),
             providers=self._providers(),
-            token=not view.hosted and view.needs_hub_token,
+            token=not view.hosted and view.needs_hub_token and not is_loaded(view),
             internet=view.advice.profile.get("internet") != "no" and not self._is("airgap"),
             proxy=self._proxy(),
+            registry_file=_REGISTRY if is_closed(view.serving, view.advice) else None,
             unit=f"{view.project}.target" if self._is("systemd") else None,
             replicas=view.advice.plan.replicas * self._pods,
             open_files=alone and not view.hosted and view.engine.id in _RAISES_OPEN_FILES,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from deployadvisor.render.airgap import check_airgap
+from deployadvisor.render.airgap import check_airgap, check_closed_cluster
 from deployadvisor.render.check import HasText, Issue, env_names, read_back
 from deployadvisor.render.check_compose import check_compose, check_references
 from deployadvisor.render.check_flags import check_flags
@@ -59,6 +59,15 @@ def _airgap(files: Files, view: View) -> Iterator[Issue]:
     if view.air_gapped:
         data = read_back(files["compose.yaml"].text, "compose.yaml").value
         yield from (Issue("compose.yaml", one) for one in check_airgap(data, files["airgap/images.txt"].text))
+
+
+def _closed_cluster(files: Files, view: View) -> Iterator[Issue]:
+    path = "kubernetes/registry/kustomization.yaml"
+    if path in files:
+        pods = read_back(files["kubernetes/deployment.yaml"].text, "kubernetes/deployment.yaml").value
+        component = read_back(files[path].text, path).value
+        problems = check_closed_cluster(pods, component, files["airgap/images.txt"].text)
+        yield from (Issue(path, problem) for problem in problems)
 
 
 def _batch_scripts(files: Files, view: View) -> Iterator[Issue]:
@@ -143,6 +152,7 @@ def _inside(files: Files, view: View) -> Files:
 CHECKS: tuple[Callable[[Files, View], Iterator[Issue]], ...] = (
     _compose,
     _airgap,
+    _closed_cluster,
     _batch_scripts,
     _queries,
     _flags,

@@ -179,7 +179,7 @@ def _other_weights(needs: Needs, engine: str, advice: Recommendation) -> Iterato
 def _not_fetched(needs: Needs, advice: Recommendation) -> Iterator[str]:
     if advice.plan.model and is_local(advice.plan.model) and not needs.loads_weights:
         yield f"the weights lie on this machine ({advice.plan.model}), and a pod fetches its own"
-    if advice.profile.get("internet") == "no":
+    if advice.profile.get("internet") == "no" and not needs.loads_weights:
         yield "pods fetch their weights from the internet, which the plan does without"
     if advice.estimate.memory is None:
         yield "the size of the weights is not known, and a volume must be sized for them"
@@ -197,8 +197,8 @@ def uses_slice(advice: Recommendation) -> bool:
 
 
 def _by_preference(advice: Recommendation) -> list[Manifest]:
-    def rank(one: Manifest) -> tuple[bool, bool]:
-        return (not _is_asked_for(one, advice), not _is_at_home(one, advice))
+    def rank(one: Manifest) -> tuple[bool, bool, bool]:
+        return (not _is_asked_for(one, advice), not _is_closed_cluster(one, advice), not _is_at_home(one, advice))
 
     return sorted(manifests().values(), key=rank)
 
@@ -207,6 +207,12 @@ def _is_asked_for(manifest: Manifest, advice: Recommendation) -> bool:
     """Whether the profile names the platform: that outweighs the machine on which the question was asked."""
     asked_for_offline = manifest.preferred.offline and advice.profile.get("internet") == "no"
     return asked_for_offline or advice.profile.get("platform") in manifest.preferred.platforms
+
+
+def _is_closed_cluster(manifest: Manifest, advice: Recommendation) -> bool:
+    """Whether it is the cluster of a profile without internet, which outweighs a single machine without it."""
+    named = advice.profile.get("platform") in manifest.preferred.platforms
+    return manifest.needs.loads_weights and named and advice.profile.get("internet") == "no"
 
 
 def _is_at_home(manifest: Manifest, advice: Recommendation) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from deployadvisor.catalog.engines import PlanField
 from deployadvisor.documents import read
+from deployadvisor.render.loaded import is_carried
 from deployadvisor.render.view import View
 from deployadvisor.render.weights import CARRIED
 from deployadvisor.resources import display_path, templates_folder
@@ -49,7 +50,7 @@ def recipe(view: View) -> Data:
 
 def _base(view: View) -> str:
     """What is trained: a model by its name, or what was carried to a machine without internet."""
-    carried = view.air_gapped and view.source.origin == "hub"
+    carried = (view.air_gapped or is_carried(view)) and view.source.origin == "hub"
     return f"../{PurePosixPath(CARRIED).name}" if carried else view.base_weights.name
 
 

@@ -115,7 +115,7 @@ def test_a_hostile_model_is_one_word_of_the_export(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "expected"), [("docker", "airgap"), ("bare_metal", "systemd"), ("kubernetes", "airgap")]
+    ("platform", "expected"), [("docker", "airgap"), ("bare_metal", "systemd"), ("kubernetes", "kubernetes")]
 )
 def test_it_is_taken_where_there_is_no_internet(platform: str, expected: str) -> None:
     advice = served().model_copy(update={"profile": {"internet": "no", "platform": platform}})

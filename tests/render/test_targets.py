@@ -138,7 +138,7 @@ def test_an_unknown_target_gets_the_nearest_name() -> None:
         (served("vllm", nodes=2), "kubernetes", "the plan spans 2"),
         (served("transformers"), "kubernetes", "it is for vllm, lmdeploy, sglang, llama_cpp, ollama"),
         (served("vllm", model="/data/model"), "kserve", r"the weights lie on this machine \(/data/model\)"),
-        (OFFLINE, "kubernetes", "pods fetch their weights from the internet"),
+        (OFFLINE, "kserve", "pods fetch their weights from the internet"),
         (UNSIZED, "kubernetes", "the size of the weights is not known"),
         (SLICED, "kubernetes", "a slice of a card"),
         (served("vllm"), "lws", "for plans over 2 machines or more, and the plan takes 1"),

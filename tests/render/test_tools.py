@@ -23,12 +23,17 @@ from tests.render.factory import ENGINES, hosted, on_system, served, tuned
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
 
+CLOSED_CLUSTER = {"internet": "no", "platform": "kubernetes"}
 ANSWERS: dict[str, Recommendation] = {
     **{engine: served(engine) for engine in ENGINES},
     **{f"tuned-{engine}": tuned(engine) for engine in ("vllm", "lmdeploy", "sglang", "transformers")},
     **{f"cpu-{engine}": served(engine, cards=0) for engine in ("ollama", "llama_cpp", "textgen")},
     **{f"amd-{engine}": served(engine, gpu="mi300x") for engine in ("vllm", "ollama", "llama_cpp", "textgen")},
     **{f"hosted-{provider}": hosted(provider, "deepseek") for provider in providers() if provider != "deepseek"},
+    **{
+        f"closed-{engine}": served(engine).model_copy(update={"profile": CLOSED_CLUSTER})
+        for engine in ("vllm", "llama_cpp", "ollama")
+    },
     "mac": served("ollama", gpu="m3-max"),
     "local": served("vllm", model="/data/it's a $model"),
     "file": served("llama_cpp", model="/data/it's a $model.gguf"),
