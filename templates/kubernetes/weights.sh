@@ -22,6 +22,12 @@ refuse_odd() {
   exit 2
 }
 
+# Says something now and then while a large file is read, or the connection is taken for a dead one and cut.
+stay_connected() {
+  while sleep 20 >/dev/null 2>&1; do echo alive; done &
+  trap 'kill "$!" 2>/dev/null' EXIT
+}
+
 wait_for_them() {
   trap 'exit 143' TERM INT
   waited=0
@@ -101,8 +107,8 @@ command=$1
 shift
 case "$command" in
   wait) wait_for_them ;;
-  begin) begin ;;
-  take) take "$1" "$2" "$3" ;;
-  mark) mark ;;
+  begin) stay_connected; begin ;;
+  take) stay_connected; take "$1" "$2" "$3" ;;
+  mark) stay_connected; mark ;;
   *) exit 2 ;;
 esac

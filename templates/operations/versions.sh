@@ -19,12 +19,15 @@ files() {
     -o -type f -size -2048k -print0
 }
 
+# Says which weights lie on the volume of a cluster: a fact that no other version changes.
+loaded=kubernetes/engine/weights.sha256
+
 # Those that say what runs: scripts, and whole folders. The others are pages, and what people wrote.
 decisive() {
   local folder
   find . -maxdepth 1 -name '*.sh' -type f -print0
   for folder in engine proxy units kubernetes lws kserve; do
-    if [[ -d "$folder" ]]; then find "./$folder" -type f -print0; fi
+    if [[ -d "$folder" ]]; then find "./$folder" -type f ! -path "./$loaded" -print0; fi
   done
 }
 
@@ -86,7 +89,7 @@ keep() {
 finish() {
   local from file
   from=$(named putting) || return 0
-  (cd -- "kept/$from" && find . -type f -print0) | while IFS= read -r -d '' file; do
+  (cd -- "kept/$from" && find . -type f ! -path "./$loaded" -print0) | while IFS= read -r -d '' file; do
     mkdir -p "${file%/*}"
     cp -p "kept/$from/$file" "$file.put-back"
     mv -f "$file.put-back" "$file"

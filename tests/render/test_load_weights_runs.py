@@ -262,3 +262,14 @@ def test_the_waiting_container_ends_when_it_is_told_to_or_when_all_is_there(tmp_
         assert "run ./load-weights.sh" in waiting.stdout.readline()
         waiting.terminate()
         assert waiting.wait(timeout=20) == 143
+
+
+def test_another_version_of_the_files_changes_nothing_about_what_lies_on_the_volume(tmp_path: Path) -> None:
+    here = desk(tmp_path)
+    versions, wanted = here.folder / "versions.sh", here.folder / "kubernetes" / "engine" / "weights.sha256"
+    subprocess.run([versions, "keep"], check=True)
+    here.loads()
+    loaded = wanted.read_text(encoding="utf-8")
+    subprocess.run([versions, "same"], check=True)
+    subprocess.run([versions, "put", "running"], check=True)
+    assert wanted.read_text(encoding="utf-8") == loaded
