@@ -172,12 +172,16 @@ def test_changed_weights_replace_the_pod_and_what_is_no_longer_there_goes(tmp_pa
 
 def test_a_change_is_noticed_although_size_and_name_are_the_same(tmp_path: Path) -> None:
     here = desk(tmp_path)
-    here.loads()
     file = here.weights / "config.json"
-    file.write_bytes(b"[]")
-    os.utime(file, (1, 1))
+    os.utime(file, (2, 2))
     here.loads()
-    assert here.volume["model/config.json"] == b"[]"
+    assert (here.folder / "load-weights.list").read_text(encoding="utf-8").count("\n") == 1
+    for content, time in ((b"[]", 1), (b"12", None), (b"34", None)):
+        file.write_bytes(content)
+        if time:
+            os.utime(file, (time, time))
+        here.loads()
+        assert here.volume["model/config.json"] == content
 
 
 def test_other_weights_can_be_named(tmp_path: Path) -> None:
