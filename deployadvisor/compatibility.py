@@ -121,7 +121,7 @@ def assess(engine: Engine, role: Role, model: Model, geometry: Geometry, site: S
     findings.note("its_adapters", (engine.lora.supported, engine.lora.note))
     backend = _backend(engine, model)
     cards = site.host if role == "cpu" else site.cards
-    for attribute, answer in _gates(engine, role, model, site):
+    for attribute, answer in _gates_and_files(engine, role, model, site):
         if not findings.note(attribute, answer):
             return Assessment(engine, model, demand, findings.attributes, findings.details, backend, cards)
     choice = place(engine, geometry, cards, demand) if cards else Unknown(unknown="no accelerator here")
@@ -200,6 +200,13 @@ def _gates(
     yield "its_model", _model(engine, model)
 
 
+def _gates_and_files(engine: Engine, role: Role, model: Model, site: Site) -> Iterator[tuple[str, Answer]]:
+    """The gates, and whether there are files: sizing asks for none, since a model can be converted."""
+    yield from _gates(engine, role, model, site)
+    if lacking := _lacking_files(engine, model):
+        yield "its_model", (False, lacking)
+
+
 def _platform(engine: Engine, role: Role, site: Site) -> Answer:
     gates = engine.gates
     if site.os is not None and site.os not in gates.os:
@@ -263,20 +270,21 @@ def _model(engine: Engine, model: Model) -> Answer:
         dropped = f"{model.architecture} was dropped after {last}"
         return (True, f"{dropped}, so {earlier.version} is pinned") if earlier else (False, dropped)
     if reads_gguf:
-        return _gguf_files(engine, model)
+        return YES
     if architectures.serves(model.architecture) is False:
         return False, f"{model.architecture} is not among its architectures"
     return _own_format(engine, model)
 
 
-def _gguf_files(engine: Engine, model: Model) -> Answer:
+def _lacking_files(engine: Engine, model: Model) -> str | None:
     """Engines that read GGUF files alone need a place where the model lies as such; Ollama also reads folders."""
-    published = model.gguf or Gguf()
-    ollama = engine.id == "ollama"
-    if model.files == "gguf" or published.repo or (ollama and (published.ollama or model.on_disk)):
-        return YES
+    if engine_policy(engine).overhead.files != "gguf" or model.files == "gguf":
+        return None
+    published, ollama = model.gguf or Gguf(), engine.id == "ollama"
+    if published.repo or (ollama and (published.ollama or model.on_disk)):
+        return None
     lacking = f"{model.id} is a folder of safetensors" if model.on_disk else f"none are known of {model.id}"
-    return False, f"needs GGUF files, and {lacking}; name a .gguf file or a GGUF repository as the model"
+    return f"needs GGUF files, and {lacking}; name a .gguf file or a GGUF repository as the model"
 
 
 def _own_format(engine: Engine, model: Model) -> Answer:

@@ -40,6 +40,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "metadata": {"name": "bot"},
         "spec": {"model": {"uri": "hf://Qwen/Qwen3-8B", "name": "bot"}, "replicas": 1},
     },
+    "LLMInferenceServiceConfig": {
+        "apiVersion": "serving.kserve.io/v1alpha2",
+        "kind": "LLMInferenceServiceConfig",
+        "metadata": {"name": "bot"},
+        "spec": {"labels": {"app": "bot"}},
+    },
     "ScaledObject": {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
@@ -98,6 +104,7 @@ BAD = [
     ("InferenceService", "spec.predictor.model", {"modelFormat": {}}, "name"),
     ("LLMInferenceService", "spec.model.url", "hf://a/b", "url"),
     ("LLMInferenceService", "spec.model", {"name": "bot"}, "uri"),
+    ("LLMInferenceServiceConfig", "spec.label", {"app": "bot"}, "label"),
     ("ScaledObject", "spec.scaleTargetRef", {}, "name"),
     ("ScaledObject", "spec.triggers", [], "triggers"),
     ("PodMonitor", "spec.podMetricsEndpoints.0.interval", "often", "does not match"),
