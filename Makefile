@@ -90,7 +90,7 @@ hostile: $(READY) ## put ten thousand hostile texts through whole bundles (takes
 	@HOSTILE_BUNDLES=130 $(PYTEST) -n 2 tests/generated/test_hostile.py
 
 bench: $(READY) ## print the benchmarks
-	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks
+	@$(PYTEST) --benchmark-enable --benchmark-only --benchmark-max-time=0.3 --benchmark-sort=name --benchmark-columns=min,median,max,rounds tests/benchmarks
 
 clean: ## remove everything that is not in git's care
 	@rm -rf $(VENV) .venv-parsers demo dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks *.egg-info
