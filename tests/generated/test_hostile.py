@@ -34,7 +34,7 @@ from tests.render.factory import ENGINES, hosted, on_system, served, tuned
 from tests.render.nodes import spanning
 
 MANY = 10_000
-BUNDLES = int(os.environ.get("HOSTILE_BUNDLES", "20"))
+BUNDLES = int(os.environ.get("HOSTILE_BUNDLES", "10"))
 """Texts for each engine and target; `make hostile` takes enough for ten thousand."""
 
 NAME, WHY, CAUTION = "Zzname Qq", "Zzwhy Qq", "Zzcaution Qq"
