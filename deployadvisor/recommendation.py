@@ -136,7 +136,7 @@ class Recommendation(_Part):
     def bundle(self, targets: Sequence[str] | None = None, *, proxy: str | None = None) -> Bundle:
         """The files of the deployment folder, to look at, to compare with a folder (``diff``) or to ``write``."""
         from deployadvisor.checklist.document import markdown  # noqa: PLC0415 - a verb that delegates
-        from deployadvisor.render.bundle import render  # noqa: PLC0415 - likewise
+        from deployadvisor.render.bundle import render  # noqa: PLC0415 - a verb that delegates
 
         return render(self, targets, {"CHECKLIST.md": markdown(self)}, proxy)
 

@@ -57,8 +57,8 @@ def parsers_for(engine_id: str, model_id: str) -> Parsers:
     Parsers(tool_calls='hermes', reasoning='qwen3')
     """
     spoken = next((speech for speech in speeches().values() if speech.fits(model_id)), None)
-    found = spoken.engines.get(engine_id) if spoken else None  # type: ignore[call-overload] # any engine's id may be asked for
-    return found or Parsers()
+    named = spoken.engines.items() if spoken else ()
+    return next((parsers for name, parsers in named if name == engine_id), Parsers())
 
 
 @cache

@@ -13,7 +13,7 @@ from deployadvisor.render.weights import Weights
 
 def container_arguments(engine: Engine, layout: Layout, weights: Weights, served_name: str, plan: Plan) -> list[str]:
     """The command in a container, on the container's own network."""
-    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "0.0.0.0")  # noqa: S104 - inside
+    own = _own(engine, layout, weights.in_container, weights, served_name, plan, "0.0.0.0")  # noqa: S104 - its own network
     return [*engine.image_runs, *own, *layout.always, *plan.flags]
 
 

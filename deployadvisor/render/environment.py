@@ -38,8 +38,8 @@ def _compiled(text: str, language: str) -> Template:
 @cache
 def environment(language: str) -> SandboxedEnvironment:
     """The environment of one format; Jinja2 is imported here because it costs most of our start-up time."""
-    from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415 - see above
-    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - see above
+    from jinja2 import FileSystemLoader, StrictUndefined  # noqa: PLC0415 - slow to import
+    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 - slow to import
 
     made = SandboxedEnvironment(
         loader=FileSystemLoader(templates_folder()),
