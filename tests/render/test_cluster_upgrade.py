@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from deployadvisor.recommendation import Recommendation
 from deployadvisor.render.bundle import render
 from tests.render.cluster_tools import program
 from tests.render.factory import served
-from tests.render.versions_at_work import kill_at
+from tests.render.versions_at_work import Scripts, kill_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
 
@@ -25,7 +24,7 @@ ONE_NODE = served("vllm")
 NODES = served("vllm", cards=16, nodes=2, tensor_parallel=8, pipeline_parallel=2)
 
 
-class Cluster:
+class Cluster(Scripts):
     """A folder whose files run in a cluster."""
 
     def __init__(self, root: Path, advice: Recommendation = ONE_NODE, target: str = "kubernetes") -> None:
@@ -54,25 +53,9 @@ class Cluster:
         with (self.manifests / "proxy" / "Caddyfile").open("a", encoding="utf-8") as file:
             file.write(f"# {tag}\n")
 
-    def begin(self, *command: str) -> subprocess.Popen[str]:
-        """A command in a session of its own."""
+    def environment(self) -> dict[str, str]:
         path = f"{self.root / 'bin'}:{os.environ['PATH']}"
-        return subprocess.Popen(
-            command,
-            cwd=self.path,
-            env={"PATH": path, "HOME": str(self.root), "WAIT_S": "20", **self.tools},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """What a command says."""
-        process = self.begin(*command)
-        said, _ = process.communicate(timeout=120)
-        assert (process.returncode != 0) is fails, said
-        return said
+        return {"PATH": path, "HOME": str(self.root), "WAIT_S": "20", **self.tools}
 
     @property
     def objects(self) -> dict[str, object]:

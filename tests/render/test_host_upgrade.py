@@ -15,7 +15,7 @@ import pytest
 
 from deployadvisor.render.bundle import render
 from tests.render.factory import served
-from tests.render.versions_at_work import NEW, OLD, advice, install, kill_at
+from tests.render.versions_at_work import NEW, OLD, Scripts, advice, install, kill_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
 
@@ -36,7 +36,7 @@ def free_port() -> str:
         return str(one.getsockname()[1])
 
 
-class Service:
+class Service(Scripts):
     """A folder of the target shell, with ports that are free."""
 
     def __init__(self, root: Path) -> None:
@@ -57,30 +57,9 @@ class Service:
         (self.path / ".env.example").write_text(example.replace("PORT=8080", f"PORT={self.port}"), encoding="utf-8")
         install(self.path, version, self.path, manner)
 
-    def begin(self, *command: str) -> subprocess.Popen[str]:
-        """A script in a session of its own."""
+    def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("API_KEY", "PORT"))}
-        return subprocess.Popen(
-            command,
-            cwd=self.path,
-            env={**own, "WAIT_S": "60", "CADDY": shutil.which("caddy") or ""},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """What a script says."""
-        process = self.begin(*command)
-        said, _ = process.communicate(timeout=120)
-        assert (process.returncode != 0) is fails, said
-        return said
-
-    @property
-    def runs(self) -> str:
-        """The version that answers a chat through the proxy."""
-        return self.run("./smoke-test.sh").partition('"version": "engine-')[2].partition('"')[0]
+        return {**own, "WAIT_S": "60", "CADDY": shutil.which("caddy") or ""}
 
     @property
     def processes(self) -> dict[str, str]:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from deployadvisor.render.bundle import render
 from tests.render.test_install_runs import STANDINS
-from tests.render.versions_at_work import NEW, OLD, advice, install, kill_at
+from tests.render.versions_at_work import NEW, OLD, Scripts, advice, install, kill_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.tool]
 
@@ -30,7 +29,7 @@ def free_port() -> str:
         return str(one.getsockname()[1])
 
 
-class Machine:
+class Machine(Scripts):
     """A folder that stands for the machine, with a bundle in it."""
 
     def __init__(self, root: Path, caddy: str) -> None:
@@ -60,36 +59,14 @@ class Machine:
         text = text.replace("8000", self.engine_port).replace("PORT=8080", f"PORT={self.port}")
         return re.sub(r"(?<![\w.])/(opt|var/lib|etc|srv|run/systemd)/", rf"{self.root}/\1/", text)
 
-    def begin(self, *command: str) -> subprocess.Popen[str]:
-        """A script in a session of its own."""
-        own = {
+    def environment(self) -> dict[str, str]:
+        return {
             "PATH": f"{self.root / 'stand-ins'}:{os.environ['PATH']}",
             "LOG": str(self.root / "log"),
             "UNITS": ":".join(str(self.root / place) for place in UNITS),
             "CADDY": self.caddy,
             "WAIT_S": "60",
         }
-        return subprocess.Popen(
-            command,
-            cwd=self.path,
-            env=own,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *command: str, fails: bool = False) -> str:
-        """What a script says."""
-        process = self.begin(*command)
-        said, _ = process.communicate(timeout=120)
-        assert (process.returncode != 0) is fails, said
-        return said
-
-    @property
-    def runs(self) -> str:
-        """The version that answers a chat through the proxy."""
-        return self.run("./smoke-test.sh").partition('"version": "engine-')[2].partition('"')[0]
 
     @property
     def services(self) -> dict[str, str]:

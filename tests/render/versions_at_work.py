@@ -46,6 +46,40 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 
 
+class Scripts:
+    """A folder whose scripts are run, each in a session of its own."""
+
+    path: Path
+
+    def environment(self) -> dict[str, str]:
+        """Variables that the scripts see."""
+        raise NotImplementedError
+
+    def begin(self, *command: str) -> subprocess.Popen[str]:
+        """A command that goes on beside the test."""
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """What a command says."""
+        process = self.begin(*command)
+        said, _ = process.communicate(timeout=120)
+        assert (process.returncode != 0) is fails, said
+        return said
+
+    @property
+    def runs(self) -> str:
+        """The version that answers a chat through the proxy."""
+        return self.run("./smoke-test.sh").partition('"version": "engine-')[2].partition('"')[0]
+
+
 def advice(version: str, model: Path, memory_gib: float = 0.1) -> Recommendation:
     """An answer that serves with a version, on the processor."""
     plan = served("transformers", cards=0, model=str(model), engine_version=version)
